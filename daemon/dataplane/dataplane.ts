@@ -1,0 +1,253 @@
+/**
+ * What the control plane may ask of the data plane, and what it hears back.
+ *
+ * The data plane is the C++ addon with its one pump thread. Nothing here carries a byte of a stream:
+ * the control plane hands down tables (who may open what, where it leads) and is told afterwards, in
+ * batches, what happened. All calls are made from the JavaScript thread.
+ */
+import type { DomId, EventChannelPort, GrantRef, LinkId, ListenerId } from '../ids.js';
+
+/** Where an exported service really listens. */
+export type Target =
+  | { readonly kind: 'unix'; readonly path: string }
+  /** `host` is an IPv4 or IPv6 literal: the pump never resolves names. */
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+/** One line of the table that answers a peer's OPEN: already decided by policy. */
+export interface ExportEntry {
+  readonly name: string | undefined;
+  readonly port: number | undefined;
+  readonly allowed: boolean;
+  readonly target: Target;
+}
+
+/** Which service a local listener leads to on the peer. */
+export type ServiceAddress =
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'port'; readonly port: number };
+
+/** A local socket that programs connect to. */
+export type ListenerOptions =
+  | {
+      readonly kind: 'unix';
+      readonly link: LinkId;
+      readonly service: ServiceAddress;
+      /** Bound beside the path under a temporary name, then renamed over it: it appears complete. */
+      readonly path: string;
+      /** Permission bits, e.g. 0o660. */
+      readonly mode: number;
+      /** -1 leaves the owner or group as it is. */
+      readonly uid: number;
+      readonly gid: number;
+    }
+  | {
+      readonly kind: 'tcp';
+      readonly link: LinkId;
+      readonly service: ServiceAddress;
+      /** IPv4 or IPv6 literal. */
+      readonly host: string;
+      readonly port: number;
+    };
+
+/** What identifies the socket file that was created, so that only that very file is ever removed. */
+export interface ListenerHandle {
+  readonly id: ListenerId;
+  readonly device: bigint;
+  readonly inode: bigint;
+}
+
+/** Bounds on what one peer, and all peers together, may make us hold. */
+export interface DataplaneLimits {
+  readonly streamsPerPeer: number;
+  /** Bytes: the largest receive window of one stream. */
+  readonly memoryPerStream: number;
+  /** Bytes: the sum of all receive windows. */
+  readonly memoryTotal: number;
+}
+
+export interface LinkTimings {
+  /** Milliseconds of silence after which a PING is sent. */
+  readonly heartbeatInterval: number;
+  /** Milliseconds of silence after which the peer counts as dead. */
+  readonly heartbeatTimeout: number;
+}
+
+export interface DataplaneOptions {
+  readonly hypervisor: { readonly kind: 'loopback'; readonly domainDir: string };
+  readonly domid: DomId;
+  /** 16 random bytes that name this start of this daemon; sent in HELLO. */
+  readonly instance: Uint8Array;
+  readonly limits: DataplaneLimits;
+  readonly timings: LinkTimings;
+}
+
+/** What the granting side publishes in xenstore for the peer to find. */
+export interface Offer {
+  readonly link: LinkId;
+  readonly ringRef: GrantRef;
+  readonly eventChannel: EventChannelPort;
+}
+
+/** Why a link ended. The texts for people are in `link/reasons.ts`. */
+export type LinkDownReason =
+  /** We closed it. */
+  | 'closed'
+  /** The peer cleared its live byte: its process ended, or it closed without a goodbye. */
+  | 'peer-gone'
+  /** The peer said goodbye and all streams have ended. */
+  | 'goodbye'
+  /** Nothing was heard for the heartbeat timeout. */
+  | 'silent'
+  /** The peer wrote an index or frame that no correct peer writes; `detail` says which. */
+  | 'corrupt'
+  /** No common protocol version. */
+  | 'version'
+  /** HELLO names another domain than the hypervisor does. */
+  | 'identity'
+  /** The hypervisor refused an operation; `detail` says which. */
+  | 'hypervisor';
+
+export type StreamEndReason =
+  /** Both directions ended in order. */
+  | 'closed'
+  /** The local program or target went away with bytes unsent or unread. */
+  | 'local-reset'
+  | 'peer-reset'
+  /** A program tried to pass file descriptors, which cannot cross domains. */
+  | 'fd-passing'
+  | 'link-down'
+  /** Cut off by an operator, or at the end of the drain time. */
+  | 'terminated'
+  | 'refused';
+
+/** Why an OPEN was refused; numbers on the wire are in addon/abi/frame.h. */
+export type RefuseReason =
+  | 'no-such-service'
+  | 'denied'
+  | 'target-unavailable'
+  | 'too-many-streams'
+  | 'shutting-down'
+  | 'link-down';
+
+export type StreamDirection = 'outgoing' | 'incoming';
+
+export type DataplaneEvent =
+  | {
+      readonly kind: 'link-up';
+      readonly link: LinkId;
+      readonly version: number;
+      readonly features: number;
+      /** The peer's instance id, 32 hexadecimal digits. */
+      readonly instance: string;
+    }
+  | {
+      readonly kind: 'link-down';
+      readonly link: LinkId;
+      readonly reason: LinkDownReason;
+      readonly detail: string;
+    }
+  /** The peer said goodbye: it takes no new streams; those under way may finish. */
+  | { readonly kind: 'link-draining'; readonly link: LinkId }
+  /** A SERVICES message of the peer, whole and unparsed. Peer-controlled. */
+  | { readonly kind: 'services'; readonly link: LinkId; readonly payload: Uint8Array }
+  | {
+      readonly kind: 'stream-opened';
+      readonly link: LinkId;
+      readonly stream: number;
+      readonly direction: StreamDirection;
+      readonly service: string;
+    }
+  | {
+      readonly kind: 'stream-refused';
+      readonly link: LinkId;
+      readonly stream: number;
+      readonly direction: StreamDirection;
+      /** Peer-controlled text when incoming: escape it before showing it. */
+      readonly service: string;
+      readonly reason: RefuseReason;
+      /** e.g. the target and errno for `target-unavailable`; empty if there is nothing to add. */
+      readonly detail: string;
+    }
+  | {
+      readonly kind: 'stream-closed';
+      readonly link: LinkId;
+      readonly stream: number;
+      readonly direction: StreamDirection;
+      readonly service: string;
+      readonly reason: StreamEndReason;
+      readonly bytesSent: number;
+      readonly bytesReceived: number;
+    }
+  /** A listener stopped working (e.g. EMFILE); `detail` says why. It is tried again by itself. */
+  | { readonly kind: 'listener-error'; readonly listener: ListenerId; readonly detail: string }
+  /** Events of streams were dropped because JavaScript did not keep up; links' events never are. */
+  | { readonly kind: 'events-dropped'; readonly count: number }
+  /** The hypervisor is gone (loopback process ended, or our domain was destroyed). */
+  | { readonly kind: 'hypervisor-gone'; readonly detail: string };
+
+export interface StreamInfo {
+  readonly link: LinkId;
+  readonly stream: number;
+  readonly direction: StreamDirection;
+  readonly service: string;
+  readonly state: 'connecting' | 'open' | 'half-closed-local' | 'half-closed-peer' | 'closing';
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Bytes that wait in our memory for the local program to take them. */
+  readonly buffered: number;
+  /** Milliseconds since the stream was opened. */
+  readonly age: number;
+}
+
+export interface LinkCounters {
+  readonly link: LinkId;
+  readonly streams: number;
+  readonly streamsOpened: number;
+  readonly streamsRefused: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly framesSent: number;
+  readonly framesReceived: number;
+  readonly fdPassingResets: number;
+  readonly doorbellsSent: number;
+  readonly doorbellsReceived: number;
+  /** Microseconds of the last PING's round trip; 0 before the first. */
+  readonly roundTrip: number;
+}
+
+export interface Dataplane {
+  /** Registers the one consumer of events; call before the first link. */
+  onEvents(consumer: (events: readonly DataplaneEvent[]) => void): void;
+
+  /** Grants the pages and allocates the event channel of a new link to `peer` (we are the server). */
+  offer(peer: DomId, ringOrder: number): Promise<Offer>;
+  /** Maps what a peer offered (we are the client). Rejects if the offer was already taken. */
+  connect(peer: DomId, ringRef: GrantRef, eventChannel: EventChannelPort): Promise<LinkId>;
+  /** A link of this domain with itself, over private memory. It is up at once. */
+  connectSelf(): Promise<LinkId>;
+  /**
+   * Ends a link. With `drain` > 0 a goodbye is sent and streams get that many milliseconds to end by
+   * themselves; with 0 they are reset at once. Resolves when the pages are given back.
+   */
+  closeLink(link: LinkId, drain: number): Promise<void>;
+
+  /** What the peer at the other end of `link` may open, from now on; open streams live on. */
+  setExports(link: LinkId, exports: readonly ExportEntry[]): void;
+  /** Sends a SERVICES message (at most 65,536 bytes), replacing one that has not left yet. */
+  sendServices(link: LinkId, payload: Uint8Array): void;
+
+  /** Opens a local socket that leads to a service of the peer. */
+  listen(options: ListenerOptions): Promise<ListenerHandle>;
+  /** Closes a listener; streams accepted by it live on. The file is the caller's to remove. */
+  unlisten(listener: ListenerId): Promise<void>;
+
+  streams(): Promise<readonly StreamInfo[]>;
+  counters(): Promise<readonly LinkCounters[]>;
+  /** Resets one stream; false if there is none of that id. */
+  resetStream(link: LinkId, stream: number): Promise<boolean>;
+  /** New bounds for links and streams to come. */
+  setLimits(limits: DataplaneLimits): void;
+
+  /** Stops the pump thread and gives everything back. Nothing may be called afterwards. */
+  close(): Promise<void>;
+}

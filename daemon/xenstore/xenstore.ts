@@ -1,0 +1,45 @@
+/**
+ * What the daemon asks of xenstore, whatever carries it. Paths are absolute or relative to the domain's
+ * own home; never with a trailing slash. Values are UTF-8 text.
+ *
+ * Errors: XsockError `XENSTORE` with `errno` (ENOENT, EACCES, ENOSPC, EINVAL, ...) when xenstored says
+ * no; `XENSTORE_GONE` when the connection was lost; `XENSTORE_INVALID` when the request would break
+ * xenstore's rules (nothing was sent).
+ */
+
+/** `n` none, `r` read, `w` write, `b` both; the first entry names the owner and everybody else's right. */
+export interface Permission {
+  readonly access: 'n' | 'r' | 'w' | 'b';
+  readonly domid: number;
+}
+
+export interface XenstoreOperations {
+  read(path: string): Promise<string>;
+  /** Names of the children, unsorted. */
+  list(path: string): Promise<readonly string[]>;
+  /** Creates missing parents. */
+  write(path: string, value: string): Promise<void>;
+  mkdir(path: string): Promise<void>;
+  /** Removes the node and all below it; a missing node is no error when its parent exists. */
+  remove(path: string): Promise<void>;
+  getPermissions(path: string): Promise<readonly Permission[]>;
+  setPermissions(path: string, permissions: readonly Permission[]): Promise<void>;
+}
+
+export interface Watch {
+  /** Stops the watch; no event is delivered afterwards. */
+  close(): Promise<void>;
+}
+
+export interface Xenstore extends XenstoreOperations {
+  /** Runs `body` in a transaction; run again from the start when xenstored answers EAGAIN (bounded). */
+  transaction<T>(body: (operations: XenstoreOperations) => Promise<T>): Promise<T>;
+  /**
+   * Calls back with the path that changed at or below `path` (or a special path such as
+   * `@introduceDomain`). Fires once at once, and once after every reconnect: always look again.
+   */
+  watch(path: string, onEvent: (changed: string) => void): Promise<Watch>;
+  /** Told when the connection is lost (false) and back with all watches set again (true). */
+  onConnection(listener: (connected: boolean) => void): void;
+  close(): Promise<void>;
+}
