@@ -1,9 +1,10 @@
-// The seam between xsock and whatever lies underneath: granted memory and doorbells (event channels).
-// Two implementations, loopback/ and xen/, that never see each other; test/contract/ runs on both.
+// The seam between xsock and whatever lies underneath: granted memory and doorbells (event
+// channels). Two implementations, loopback/ and xen/, that never see each other; test/contract/
+// runs on both.
 //
-// Threads: GrantedMemory may be called from any thread, one call at a time per object (callers hold it
-// in one place). Doorbells belongs to the pump thread alone, once the pump runs.
-// Errors: every call that can fail throws std::system_error with the errno of the hypervisor.
+// Threads: GrantedMemory may be called from any thread, one call at a time per object (callers hold
+// it in one place). Doorbells belongs to the pump thread alone, once the pump runs. Errors: every
+// call that can fail throws std::system_error with the errno of the hypervisor.
 #pragma once
 
 #include <cstddef>
@@ -24,14 +25,16 @@ inline constexpr std::size_t kPageSize = 4096;
 enum class Access : std::uint8_t { kReadOnly, kReadWrite };
 
 // What happens when the holder lets go of a page, in order or by dying: the byte at `offset` in the
-// first page is cleared and `port` is rung (xen/include/uapi gntalloc.h and gntdev.h, UNMAP_NOTIFY).
+// first page is cleared and `port` is rung (xen/include/uapi gntalloc.h and gntdev.h,
+// UNMAP_NOTIFY).
 struct UnmapNotify {
     std::uint32_t offset;
     EventChannelPort port;
 };
 
-// Pages that we granted to a peer (gntshr). Zeroed when handed out. The destructor runs the unmap-notify
-// (if any) and ends the grants; the peer may keep its mapping, so the pages are never used again.
+// Pages that we granted to a peer (gntshr). Zeroed when handed out. The destructor runs the
+// unmap-notify (if any) and ends the grants; the peer may keep its mapping, so the pages are never
+// used again.
 class SharedPages {
   public:
     virtual ~SharedPages() = default;
@@ -55,11 +58,11 @@ class GrantedMemory {
     // Allocates `pages` zeroed pages and grants them to `peer`. ENOSPC: out of grants.
     virtual std::unique_ptr<SharedPages> share(DomId peer, std::size_t pages, Access access,
                                                const UnmapNotify* notify) = 0;
-    // Maps pages of `owner`, contiguous in our memory and in the order of `refs`. A reference that was
-    // not granted to us, or read-write where only read-only was granted, fails as a whole: EACCES for
-    // a wrong grantee or access, ENOENT for a reference that is not in use.
-    virtual std::unique_ptr<MappedPages> map(DomId owner, std::span<const GrantRef> refs, Access access,
-                                             const UnmapNotify* notify) = 0;
+    // Maps pages of `owner`, contiguous in our memory and in the order of `refs`. A reference that
+    // was not granted to us, or read-write where only read-only was granted, fails as a whole:
+    // EACCES for a wrong grantee or access, ENOENT for a reference that is not in use.
+    virtual std::unique_ptr<MappedPages> map(DomId owner, std::span<const GrantRef> refs,
+                                             Access access, const UnmapNotify* notify) = 0;
 };
 
 class Doorbells {
@@ -75,11 +78,11 @@ class Doorbells {
     virtual void close(EventChannelPort port) noexcept = 0;
     // Rings the other end; does nothing if nobody is there (as Xen's EVTCHNOP_send).
     virtual void notify(EventChannelPort port) noexcept = 0;
-    // Fills `out` with ports that rang, each masked from now on until unmask(). Never blocks. Returns how
-    // many. std::errc::no_such_device is thrown when the hypervisor itself is gone.
+    // Fills `out` with ports that rang, each masked from now on until unmask(). Never blocks.
+    // Returns how many. std::errc::no_such_device is thrown when the hypervisor itself is gone.
     virtual std::size_t drain(std::span<EventChannelPort> out) = 0;
-    // Lets the port ring again. If it rang while masked it is delivered by a later drain(): fd() becomes
-    // readable for it.
+    // Lets the port ring again. If it rang while masked it is delivered by a later drain(): fd()
+    // becomes readable for it.
     virtual void unmask(EventChannelPort port) noexcept = 0;
 };
 

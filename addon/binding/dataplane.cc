@@ -1,0 +1,199 @@
+#include "binding/dataplane.h"
+
+#include <sys/stat.h>
+
+#include "binding/async.h"
+#include "binding/convert.h"
+#include "binding/error.h"
+#include "hypervisor/loopback/connect.h"
+#include "hypervisor/self/self.h"
+#include "sys/error.h"
+#include "sys/socket.h"
+
+namespace xsock::binding {
+
+namespace {
+
+std::uint32_t u32(const Napi::CallbackInfo& info, std::size_t index) {
+    return info[index].ToNumber().Uint32Value();
+}
+
+std::uint16_t domid(const Napi::CallbackInfo& info, std::size_t index) {
+    return static_cast<std::uint16_t>(u32(info, index));
+}
+
+}  // namespace
+
+void Dataplane::init(Napi::Env env, Napi::Object exports) {
+    exports.Set("Dataplane",
+                DefineClass(env, "Dataplane",
+                            {
+                                InstanceMethod<&Dataplane::offer>("offer"),
+                                InstanceMethod<&Dataplane::connect>("connect"),
+                                InstanceMethod<&Dataplane::connect_self>("connectSelf"),
+                                InstanceMethod<&Dataplane::close_link>("closeLink"),
+                                InstanceMethod<&Dataplane::set_exports>("setExports"),
+                                InstanceMethod<&Dataplane::send_services>("sendServices"),
+                                InstanceMethod<&Dataplane::set_limits>("setLimits"),
+                                InstanceMethod<&Dataplane::listen>("listen"),
+                                InstanceMethod<&Dataplane::unlisten>("unlisten"),
+                                InstanceMethod<&Dataplane::streams>("streams"),
+                                InstanceMethod<&Dataplane::links>("links"),
+                                InstanceMethod<&Dataplane::terminate>("terminate"),
+                                InstanceMethod<&Dataplane::take_events>("takeEvents"),
+                                InstanceMethod<&Dataplane::close>("close"),
+                            }));
+}
+
+Dataplane::Dataplane(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Dataplane>(info) {
+    const Napi::Object options = info[0].As<Napi::Object>();
+    const Napi::Object where = options.Get("hypervisor").As<Napi::Object>();
+    const std::string domain_dir = where.Get("domainDir").ToString().Utf8Value();
+    const pump::PumpOptions pump_options = options_from_js(options);
+    // One slot: wake-ups that find it taken are not needed, the batch that is due will have it all.
+    wake_ = Napi::ThreadSafeFunction::New(info.Env(), info[1].As<Napi::Function>(), "xsock events",
+                                          1, 1);
+    Napi::ThreadSafeFunction wake = wake_;
+    try {
+        pump_ = translated(info.Env(), [&] {
+            return std::make_shared<pump::Pump>(hypervisor::loopback::connect_loopback(domain_dir),
+                                                hypervisor::make_self_hypervisor(), pump_options,
+                                                [wake] { wake.NonBlockingCall(); });
+        });
+    } catch (...) {
+        wake_.Release();
+        throw;
+    }
+}
+
+Dataplane::~Dataplane() {
+    if (pump_) {
+        pump_->stop();
+        wake_.Release();
+    }
+}
+
+void Dataplane::close(const Napi::CallbackInfo&) {
+    if (pump_) {
+        pump_->stop();
+        pump_.reset();
+        wake_.Release();
+    }
+}
+
+Napi::Value Dataplane::offer(const Napi::CallbackInfo& info) {
+    return AsyncCall<pump::Pump::Offer>::start(
+        info.Env(),
+        [pump = pump_, peer = domid(info, 0), order = domid(info, 1)] {
+            return pump->offer(peer, order);
+        },
+        [](Napi::Env env, const pump::Pump::Offer& made) {
+            Napi::Object result = Napi::Object::New(env);
+            result.Set("link", Napi::Number::New(env, made.link));
+            result.Set("ringRef", Napi::Number::New(env, made.ring_ref));
+            result.Set("eventChannel", Napi::Number::New(env, made.port));
+            return result;
+        });
+}
+
+Napi::Value Dataplane::connect(const Napi::CallbackInfo& info) {
+    return AsyncCall<link::LinkId>::start(
+        info.Env(),
+        [pump = pump_, peer = domid(info, 0), ring_ref = u32(info, 1), port = u32(info, 2)] {
+            return pump->connect(peer, ring_ref, port);
+        },
+        [](Napi::Env env, const link::LinkId& link) { return Napi::Number::New(env, link); });
+}
+
+Napi::Value Dataplane::connect_self(const Napi::CallbackInfo& info) {
+    return translated(info.Env(), [&] {
+        return Napi::Number::New(info.Env(), pump_->connect_self(domid(info, 0)));
+    });
+}
+
+void Dataplane::close_link(const Napi::CallbackInfo& info) {
+    translated(info.Env(), [&] {
+        pump_->close_link(u32(info, 0), sys::milliseconds(info[1].ToNumber().Int64Value()));
+    });
+}
+
+void Dataplane::set_exports(const Napi::CallbackInfo& info) {
+    auto table =
+        std::make_shared<const link::ExportTable>(exports_from_js(info[1].As<Napi::Array>()));
+    translated(info.Env(), [&] { pump_->set_exports(u32(info, 0), std::move(table)); });
+}
+
+void Dataplane::send_services(const Napi::CallbackInfo& info) {
+    translated(info.Env(), [&] { pump_->send_services(u32(info, 0), bytes_from_js(info[1])); });
+}
+
+void Dataplane::set_limits(const Napi::CallbackInfo& info) {
+    const Napi::Object limits = info[0].As<Napi::Object>();
+    const auto total = static_cast<std::size_t>(limits.Get("memoryTotal").ToNumber().Int64Value());
+    translated(info.Env(), [&] { pump_->set_limits(limits_from_js(limits), total); });
+}
+
+Napi::Value Dataplane::listen(const Napi::CallbackInfo& info) {
+    const Napi::Object options = info[0].As<Napi::Object>();
+    const Napi::Object address = options.Get("service").As<Napi::Object>();
+    pump::ServiceAddress service;
+    if (address.Get("kind").ToString().Utf8Value() == "name") {
+        service.name = address.Get("name").ToString().Utf8Value();
+    } else {
+        service.port = static_cast<std::uint16_t>(address.Get("port").ToNumber().Uint32Value());
+    }
+    const bool tcp = options.Get("kind").ToString().Utf8Value() == "tcp";
+    const auto number = [&options](const char* key) {
+        return static_cast<std::uint32_t>(options.Get(key).ToNumber().Int64Value());
+    };
+    return translated(info.Env(), [&]() -> Napi::Value {
+        struct stat file {};
+        sys::UniqueFd socket;
+        if (tcp) {
+            socket = sys::listen_tcp(options.Get("host").ToString().Utf8Value(),
+                                     static_cast<std::uint16_t>(number("port")));
+        } else {
+            const std::string path = options.Get("path").ToString().Utf8Value();
+            socket = sys::listen_unix(path, number("mode"), number("uid"), number("gid"));
+            sys::check(::lstat(path.c_str(), &file), "lstat");
+        }
+        const link::ListenerId listener =
+            pump_->listen(number("link"), service, tcp, std::move(socket));
+        Napi::Object result = Napi::Object::New(info.Env());
+        result.Set("id", Napi::Number::New(info.Env(), listener));
+        result.Set("device",
+                   Napi::BigInt::New(info.Env(), static_cast<std::uint64_t>(file.st_dev)));
+        result.Set("inode", Napi::BigInt::New(info.Env(), static_cast<std::uint64_t>(file.st_ino)));
+        return result;
+    });
+}
+
+void Dataplane::unlisten(const Napi::CallbackInfo& info) {
+    translated(info.Env(), [&] { pump_->unlisten(u32(info, 0)); });
+}
+
+Napi::Value Dataplane::streams(const Napi::CallbackInfo& info) {
+    return translated(info.Env(), [&] { return to_js(info.Env(), pump_->streams()); });
+}
+
+Napi::Value Dataplane::links(const Napi::CallbackInfo& info) {
+    return translated(info.Env(), [&] { return to_js(info.Env(), pump_->links()); });
+}
+
+Napi::Value Dataplane::terminate(const Napi::CallbackInfo& info) {
+    return translated(info.Env(), [&] {
+        return Napi::Boolean::New(info.Env(), pump_->terminate(u32(info, 0), u32(info, 1)));
+    });
+}
+
+Napi::Value Dataplane::take_events(const Napi::CallbackInfo& info) {
+    const std::vector<link::Event> events =
+        pump_ ? pump_->take_events() : std::vector<link::Event>();
+    Napi::Array result = Napi::Array::New(info.Env(), events.size());
+    for (std::uint32_t i = 0; i < events.size(); ++i) {
+        result.Set(i, to_js(info.Env(), events[i]));
+    }
+    return result;
+}
+
+}  // namespace xsock::binding

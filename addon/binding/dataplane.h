@@ -1,0 +1,43 @@
+// The JavaScript class `Dataplane`: a door to one pump. JavaScript thread only; what may take long
+// runs on a libuv worker. Events are announced by the `wake` callback (never waited for by the
+// pump) and fetched by takeEvents().
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "pump/pump.h"
+
+namespace xsock::binding {
+
+class Dataplane final : public Napi::ObjectWrap<Dataplane> {
+  public:
+    static void init(Napi::Env env, Napi::Object exports);
+    // new Dataplane(options, wake)
+    explicit Dataplane(const Napi::CallbackInfo& info);
+    ~Dataplane() override;
+
+  private:
+    Napi::Value offer(
+        const Napi::CallbackInfo& info);  // (peer, order) => Promise<{link, ringRef, eventChannel}>
+    Napi::Value connect(
+        const Napi::CallbackInfo& info);  // (peer, ringRef, eventChannel) => Promise<link>
+    Napi::Value connect_self(const Napi::CallbackInfo& info);  // (order) => link
+    void close_link(const Napi::CallbackInfo& info);           // (link, drainMs)
+    void set_exports(const Napi::CallbackInfo& info);          // (link, entries)
+    void send_services(const Napi::CallbackInfo& info);        // (link, bytes)
+    void set_limits(const Napi::CallbackInfo& info);           // (limits)
+    Napi::Value listen(const Napi::CallbackInfo& info);        // (options) => {id, device, inode}
+    void unlisten(const Napi::CallbackInfo& info);             // (listener)
+    Napi::Value streams(const Napi::CallbackInfo& info);
+    Napi::Value links(const Napi::CallbackInfo& info);
+    Napi::Value terminate(const Napi::CallbackInfo& info);  // (link, stream) => boolean
+    Napi::Value take_events(const Napi::CallbackInfo& info);
+    void close(const Napi::CallbackInfo& info);
+
+    std::shared_ptr<pump::Pump> pump_;
+    Napi::ThreadSafeFunction wake_;
+};
+
+}  // namespace xsock::binding

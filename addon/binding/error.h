@@ -1,0 +1,30 @@
+// The one place where C++ exceptions become JavaScript errors: `code` is the errno's name, `errno`
+// its number, the message says what failed.
+#pragma once
+
+#include <napi.h>
+
+#include <cstring>
+#include <system_error>
+
+namespace xsock::binding {
+
+inline Napi::Error to_js(Napi::Env env, const std::system_error& error) {
+    Napi::Error result = Napi::Error::New(env, error.what());
+    const char* const name = ::strerrorname_np(error.code().value());
+    result.Set("code", Napi::String::New(env, name == nullptr ? "UNKNOWN" : name));
+    result.Set("errno", Napi::Number::New(env, error.code().value()));
+    return result;
+}
+
+// Runs `function`; a std::system_error leaves it as a JavaScript error.
+template <typename Function>
+auto translated(Napi::Env env, Function function) -> decltype(function()) {
+    try {
+        return function();
+    } catch (const std::system_error& error) {
+        throw to_js(env, error);
+    }
+}
+
+}  // namespace xsock::binding

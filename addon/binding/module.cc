@@ -1,0 +1,20 @@
+// The addon's entry: every class and function that JavaScript sees (daemon/dataplane/native.ts has
+// their types).
+#include <napi.h>
+
+#include "binding/dataplane.h"
+#include "binding/loopback_machine.h"
+#include "binding/sd_notify.h"
+
+namespace {
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+    xsock::binding::Dataplane::init(env, exports);
+    xsock::binding::init_loopback_machine(env, exports);
+    xsock::binding::init_sd_notify(env, exports);
+    return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(xsock, init)

@@ -1,0 +1,152 @@
+#include "link/channel.h"
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "sys/error.h"
+
+namespace xsock::link {
+
+using hypervisor::Access;
+using hypervisor::kPageSize;
+using hypervisor::UnmapNotify;
+
+namespace {
+
+std::size_t pages_of(std::uint16_t order) noexcept {
+    return std::size_t{1} << (order - abi::kMinOrder);
+}
+
+bool is_order(std::uint16_t order) noexcept {
+    return order >= abi::kMinOrder && order <= abi::kMaxOrder;
+}
+
+}  // namespace
+
+ChannelMemory ChannelMemory::share(hypervisor::GrantedMemory& memory, hypervisor::DomId peer,
+                                   std::uint16_t order, hypervisor::EventChannelPort port) {
+    if (!is_order(order)) {
+        sys::throw_errno("share", EINVAL);
+    }
+    ChannelMemory channel(Role::kServer);
+    const UnmapNotify notify{offsetof(abi::ControlPage, srv_live), port};
+    channel.shared_control_ = memory.share(peer, 1, Access::kReadWrite, &notify);
+    channel.shared_left_ = memory.share(peer, pages_of(order), Access::kReadWrite, nullptr);
+    // Only we write the right ring; libxenvchan clients map it read-only too.
+    channel.shared_right_ = memory.share(peer, pages_of(order), Access::kReadOnly, nullptr);
+    channel.ring_ref_ = channel.shared_control_->refs().front();
+    channel.left_ = channel.shared_left_->bytes();
+    channel.right_ = channel.shared_right_->bytes();
+
+    std::byte* const raw = channel.shared_control_->bytes().data();
+    channel.page_ = reinterpret_cast<abi::ControlPage*>(raw);
+    abi::ControlPage& page = *channel.page_;
+    page.left_order = order;
+    page.right_order = order;
+    std::byte* grants = raw + abi::kGrantsOffset;
+    for (const auto refs : {channel.shared_left_->refs(), channel.shared_right_->refs()}) {
+        std::memcpy(grants, refs.data(), refs.size_bytes());
+        grants += refs.size_bytes();
+    }
+    page.cli_live = abi::kNoClientYet;
+    page.srv_live = abi::kLive;
+    page.cli_notify = abi::kNotifyWrite;
+    return channel;
+}
+
+ChannelMemory ChannelMemory::map(hypervisor::GrantedMemory& memory, hypervisor::DomId owner,
+                                 hypervisor::GrantRef ring_ref, hypervisor::EventChannelPort port) {
+    // Looked at before it is mapped for good: letting go of the final mapping would clear cli_live,
+    // and an offer that somebody else uses must not be disturbed.
+    const hypervisor::GrantRef refs[] = {ring_ref};
+    std::uint16_t left_order = 0;
+    std::uint16_t right_order = 0;
+    std::vector<hypervisor::GrantRef> ring_refs;
+    {
+        const auto probe = memory.map(owner, refs, Access::kReadWrite, nullptr);
+        auto& page = *reinterpret_cast<abi::ControlPage*>(probe->bytes().data());
+        if (ring::load_acquire(page.srv_live) != abi::kLive ||
+            ring::load_acquire(page.cli_live) != abi::kNoClientYet) {
+            sys::throw_errno("map: the offer is already taken", EBUSY);
+        }
+        // Peer-written: copied once, then checked.
+        left_order = std::atomic_ref(page.left_order).load(std::memory_order_relaxed);
+        right_order = std::atomic_ref(page.right_order).load(std::memory_order_relaxed);
+        if (!is_order(left_order) || !is_order(right_order)) {
+            sys::throw_errno("map: ring order out of range", EPROTO);
+        }
+        ring_refs.resize(pages_of(left_order) + pages_of(right_order));
+        std::memcpy(ring_refs.data(), probe->bytes().data() + abi::kGrantsOffset,
+                    ring_refs.size() * sizeof(hypervisor::GrantRef));
+    }
+    const std::span<const hypervisor::GrantRef> all(ring_refs);
+    ChannelMemory channel(Role::kClient);
+    channel.mapped_left_ =
+        memory.map(owner, all.first(pages_of(left_order)), Access::kReadWrite, nullptr);
+    channel.mapped_right_ =
+        memory.map(owner, all.subspan(pages_of(left_order)), Access::kReadOnly, nullptr);
+    const UnmapNotify notify{offsetof(abi::ControlPage, cli_live), port};
+    channel.mapped_control_ = memory.map(owner, refs, Access::kReadWrite, &notify);
+    channel.page_ = reinterpret_cast<abi::ControlPage*>(channel.mapped_control_->bytes().data());
+    channel.left_ = channel.mapped_left_->bytes();
+    channel.right_ = channel.mapped_right_->bytes();
+    return channel;
+}
+
+namespace {
+
+// Which words belong to whom, by role.
+struct Sides {
+    std::uint8_t& own_live;
+    std::uint8_t& peer_live;
+    std::uint8_t& own_notify;
+    std::uint8_t& peer_notify;
+    abi::RingIndices& out;
+    abi::RingIndices& in;
+    std::span<std::byte> out_buffer;
+    std::span<std::byte> in_buffer;
+};
+
+Sides sides_of(const ChannelMemory& memory) noexcept {
+    abi::ControlPage& page = memory.page();
+    if (memory.role() == Role::kServer) {
+        return {page.srv_live, page.cli_live, page.srv_notify, page.cli_notify,
+                page.right,    page.left,     memory.right(),  memory.left()};
+    }
+    return {page.cli_live, page.srv_live, page.cli_notify, page.srv_notify,
+            page.left,     page.right,    memory.left(),   memory.right()};
+}
+
+}  // namespace
+
+Channel::Channel(ChannelMemory memory) noexcept
+    : memory_(std::move(memory)),
+      own_live_(sides_of(memory_).own_live),
+      peer_live_(sides_of(memory_).peer_live),
+      own_notify_(sides_of(memory_).own_notify),
+      peer_notify_(sides_of(memory_).peer_notify),
+      producer_(sides_of(memory_).out_buffer, sides_of(memory_).out.prod,
+                sides_of(memory_).out.cons),
+      consumer_(sides_of(memory_).in_buffer, sides_of(memory_).in.prod, sides_of(memory_).in.cons) {
+}
+
+void Channel::say_live() noexcept {
+    ring::store_release(own_live_, abi::kLive);
+    request_notify(abi::kNotifyWrite);
+}
+
+PeerState Channel::peer_state() const noexcept {
+    switch (ring::load_acquire(peer_live_)) {
+        case abi::kGone:
+            return PeerState::kGone;
+        case abi::kLive:
+            return PeerState::kLive;
+        case abi::kNoClientYet:
+            return role() == Role::kServer ? PeerState::kNone : PeerState::kCorrupt;
+        default:
+            return PeerState::kCorrupt;
+    }
+}
+
+}  // namespace xsock::link

@@ -1,0 +1,109 @@
+// What the data plane tells the control plane afterwards. Plain values; the binding turns them into
+// JavaScript objects (daemon/dataplane/dataplane.ts has the same list).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace xsock::link {
+
+using LinkId = std::uint32_t;
+using ListenerId = std::uint32_t;
+using StreamId = std::uint32_t;
+
+enum class Direction : std::uint8_t { kOutgoing, kIncoming };
+
+enum class DownReason : std::uint8_t {
+    kClosed,
+    kPeerGone,
+    kGoodbye,
+    kSilent,
+    kCorrupt,
+    kVersion,
+    kIdentity,
+    kHypervisor,
+};
+
+enum class EndReason : std::uint8_t {
+    kClosed,
+    kLocalReset,
+    kPeerReset,
+    kFdPassing,
+    kLinkDown,
+    kTerminated,
+};
+
+enum class Refusal : std::uint8_t {
+    kNoSuchService,
+    kDenied,
+    kTargetUnavailable,
+    kTooManyStreams,
+    kShuttingDown,
+    kLinkDown,
+};
+
+struct LinkUp {
+    LinkId link;
+    std::uint16_t version;
+    std::uint64_t features;
+    std::array<std::uint8_t, 16> instance;
+};
+struct LinkDown {
+    LinkId link;
+    DownReason reason;
+    std::string detail;
+};
+// The pages and the port of a link that went down have been given back.
+struct LinkReleased {
+    LinkId link;
+};
+struct LinkDraining {
+    LinkId link;
+};
+struct Services {
+    LinkId link;
+    std::vector<std::byte> payload;  // peer-controlled
+};
+struct StreamOpened {
+    LinkId link;
+    StreamId stream;
+    Direction direction;
+    std::string service;
+};
+struct StreamRefused {
+    LinkId link;
+    StreamId stream;
+    Direction direction;
+    std::string service;  // peer-controlled when incoming
+    Refusal reason;
+    std::string detail;
+};
+struct StreamClosed {
+    LinkId link;
+    StreamId stream;
+    Direction direction;
+    std::string service;
+    EndReason reason;
+    std::uint64_t bytes_sent;
+    std::uint64_t bytes_received;
+};
+struct ListenerError {
+    ListenerId listener;
+    std::string detail;
+};
+struct EventsDropped {
+    std::uint64_t count;
+};
+struct HypervisorGone {
+    std::string detail;
+};
+
+using Event =
+    std::variant<LinkUp, LinkDown, LinkReleased, LinkDraining, Services, StreamOpened,
+                 StreamRefused, StreamClosed, ListenerError, EventsDropped, HypervisorGone>;
+
+}  // namespace xsock::link

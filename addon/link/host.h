@@ -1,0 +1,51 @@
+// What a link needs from the pump that runs it. Pump thread only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "link/budget.h"
+#include "link/events.h"
+#include "link/stream.h"
+#include "sys/clock.h"
+#include "sys/pollable.h"
+#include "sys/unique_fd.h"
+
+namespace xsock::link {
+
+class Link;
+
+struct Limits {
+    std::uint32_t streams_per_peer = 16384;
+    std::uint32_t memory_per_stream = 512 * 1024;  // bytes: largest receive window
+};
+
+struct Timings {
+    sys::Duration heartbeat_interval = sys::milliseconds(1000);
+    sys::Duration heartbeat_timeout = sys::milliseconds(4000);
+};
+
+class Host {
+  public:
+    virtual ~Host() = default;
+    [[nodiscard]] virtual sys::TimePoint now() const noexcept = 0;
+    [[nodiscard]] virtual const Limits& limits() const noexcept = 0;
+    [[nodiscard]] virtual const Timings& timings() const noexcept = 0;
+    [[nodiscard]] virtual Budget& budget() noexcept = 0;
+    // Registers a socket, edge-triggered in both directions. Throws std::system_error.
+    virtual void watch(sys::Pollable& pollable, int fd) = 0;
+    // Keeps a stream until the turn of the loop is over: events that were already fetched may still
+    // name it.
+    virtual void bury(std::unique_ptr<Stream> stream) = 0;
+    // Takes over a stream whose link is down but whose last bytes the local program has not taken
+    // yet.
+    virtual void adopt_orphan(std::unique_ptr<Stream> stream) = 0;
+    // Closes a TCP socket gently: reads and drops what still comes, so that no RST overtakes sent
+    // bytes.
+    virtual void linger(sys::UniqueFd fd) = 0;
+    // Calls link.service() in this turn or the next.
+    virtual void schedule(Link& link) noexcept = 0;
+    virtual void report(Event event) = 0;
+};
+
+}  // namespace xsock::link

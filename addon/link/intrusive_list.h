@@ -1,0 +1,46 @@
+// A first-in-first-out list of objects that carry their own links: joining and leaving cost nothing
+// and cannot fail. An object is in at most one list per hook.
+#pragma once
+
+namespace xsock::link {
+
+template <typename T>
+struct ListHook {
+    T* previous = nullptr;
+    T* next = nullptr;
+    bool linked = false;
+};
+
+template <typename T, ListHook<T> T::*Hook>
+class IntrusiveList {
+  public:
+    [[nodiscard]] bool empty() const noexcept { return head_ == nullptr; }
+    [[nodiscard]] T* front() const noexcept { return head_; }
+
+    // Does nothing if `item` is in the list already.
+    void push_back(T& item) noexcept {
+        ListHook<T>& hook = item.*Hook;
+        if (hook.linked) {
+            return;
+        }
+        hook = {tail_, nullptr, true};
+        (tail_ == nullptr ? head_ : (tail_->*Hook).next) = &item;
+        tail_ = &item;
+    }
+    // Does nothing if `item` is not in the list.
+    void remove(T& item) noexcept {
+        ListHook<T>& hook = item.*Hook;
+        if (!hook.linked) {
+            return;
+        }
+        (hook.previous == nullptr ? head_ : (hook.previous->*Hook).next) = hook.next;
+        (hook.next == nullptr ? tail_ : (hook.next->*Hook).previous) = hook.previous;
+        hook = {};
+    }
+
+  private:
+    T* head_ = nullptr;
+    T* tail_ = nullptr;
+};
+
+}  // namespace xsock::link

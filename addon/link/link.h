@@ -1,0 +1,202 @@
+// A link: frames over one channel, many streams. It knows the protocol (docs/protocol.md) and
+// nothing of threads. Pump thread only. A peer that breaks the protocol ends its link with a
+// reason, never more than that.
+//
+// One turn (service): read frames (link_receive.cc), write frames (link_transmit.cc), ring the peer
+// if it asked. Work per turn is bounded; what is left is done in the next one.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "abi/frame.h"
+#include "link/channel.h"
+#include "link/export_table.h"
+#include "link/host.h"
+#include "link/intrusive_list.h"
+#include "link/stream.h"
+
+namespace xsock::link {
+
+enum class LinkState : std::uint8_t {
+    kWaiting,   // server: offered, no client yet
+    kGreeting,  // connected; the peer's HELLO is awaited
+    kUp,
+    kDraining,  // goodbye said or heard: no new streams
+    kDown,      // over; the pump removes it at the end of the turn
+};
+
+// A new stream starts with this much receive window (bytes) and doubles it as long as the local
+// program keeps up, so that idle and short streams commit little of the budget.
+inline constexpr std::uint32_t kInitialWindow = 32 * 1024;
+
+// Peers choose stream ids: multiplied by a random odd number, they cannot be made to collide.
+struct StreamIdHash {
+    std::uint64_t factor;
+    std::size_t operator()(StreamId id) const noexcept { return (id * factor) >> 24; }
+};
+using StreamTable = std::unordered_map<StreamId, std::unique_ptr<Stream>, StreamIdHash>;
+
+struct Identity {
+    std::uint32_t domid;
+    std::uint32_t peer_domid;
+    std::array<std::uint8_t, 16> instance;
+};
+
+struct LinkCounters {
+    std::uint64_t streams_opened = 0;
+    std::uint64_t streams_refused = 0;
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_received = 0;
+    std::uint64_t frames_sent = 0;
+    std::uint64_t frames_received = 0;
+    std::uint64_t stale_frames = 0;  // for streams that we have already forgotten
+    std::uint64_t fd_passing_resets = 0;
+    std::uint64_t doorbells_sent = 0;
+    std::uint64_t doorbells_received = 0;
+    std::uint64_t round_trip_us = 0;
+};
+
+class Link final : public StreamOwner {
+  public:
+    // `doorbells` must outlive the link. The pump closes `port` once the link is destroyed: the
+    // unmap-notify of the pages still rings it.
+    Link(Host& host, LinkId id, const Identity& identity, ChannelMemory memory,
+         hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port);
+    ~Link() override;
+    Link(const Link&) = delete;
+    Link& operator=(const Link&) = delete;
+
+    [[nodiscard]] LinkId id() const noexcept { return id_; }
+    [[nodiscard]] LinkState state() const noexcept { return state_; }
+    [[nodiscard]] hypervisor::EventChannelPort port() const noexcept { return port_; }
+    [[nodiscard]] hypervisor::Doorbells& doorbells() const noexcept { return doorbells_; }
+    [[nodiscard]] const LinkCounters& counters() const noexcept { return counters_; }
+    [[nodiscard]] const StreamTable& streams() const noexcept { return streams_; }
+
+    // Says hello. A client also tells the server that it is here.
+    void start();
+    // One bounded turn of work. `progress` is set if the peer had done anything since the last one.
+    // True: there is more to do at once.
+    bool service(bool& progress);
+    // When tick() wants to be called next.
+    [[nodiscard]] sys::TimePoint deadline() const noexcept;
+    void tick();
+
+    void set_exports(std::shared_ptr<const ExportTable> exports) { exports_ = std::move(exports); }
+    // Replaces a message that has not begun to leave.
+    void send_services(std::vector<std::byte> message);
+    // Opens a stream for a local program that connected; the program sees its socket close if it
+    // cannot be.
+    void open(sys::UniqueFd socket, bool tcp, const std::string& name, std::uint16_t service_port);
+    // Resets a stream; false if there is none.
+    bool terminate(StreamId stream);
+    // Goodbye: no new streams; down once the last has ended, or at `until`.
+    void drain(sys::TimePoint until);
+    // Ends the link now. Streams are reset; bytes that a peer finished sending are still delivered.
+    void down(DownReason reason, std::string detail);
+
+    void note_doorbell() noexcept { ++counters_.doorbells_received; }
+    void on_stream_ready(Stream& stream) override;
+
+  private:
+    struct FrameView {
+        abi::FrameHeader header;
+        ring::Segments payload;  // peer-writable until released
+    };
+
+    // link.cc
+    void corrupt(std::string detail) { down(DownReason::kCorrupt, std::move(detail)); }
+    void check_peer(bool& progress);
+    Stream* add_stream(StreamId id, Direction direction, std::string service);
+    Stream& insert(std::unique_ptr<Stream> stream);
+    void update(Stream& stream);
+    void finish(Stream& stream, EndReason reason);
+    void close_socket(Stream& stream, bool abort);
+    void erase(Stream& stream);
+    void start_connecting(Stream& stream, const sys::Address& target);
+    void become_open(Stream& stream);
+    void try_connect(Stream& stream);
+    void refuse(Stream& stream, abi::RefuseReason reason, std::string detail);
+    void reset(Stream& stream, abi::ResetReason reason, EndReason end);
+    void return_credit(Stream& stream, std::size_t delivered);
+    [[nodiscard]] std::uint32_t take_credit(Stream& stream) noexcept;
+    [[nodiscard]] bool active() const noexcept {
+        return state_ == LinkState::kUp || state_ == LinkState::kDraining;
+    }
+
+    // link_receive.cc
+    bool receive();
+    void handle(const FrameView& frame);
+    void handle_link_frame(const FrameView& frame);
+    void handle_stream_frame(const FrameView& frame);
+    void handle_hello(const FrameView& frame);
+    void handle_services(const FrameView& frame);
+    void handle_open(const FrameView& frame);
+    void handle_data(Stream& stream, const FrameView& frame);
+    void handle_credit(Stream& stream, std::uint32_t bytes);
+    void handle_shutdown(Stream& stream, std::uint8_t flags);
+
+    // link_transmit.cc
+    bool transmit();
+    bool send_link_frames();
+    bool send_services_part();
+    bool send_stream_frames(Stream& stream);
+    bool send_data(Stream& stream);
+    bool send_frame(abi::FrameType type, std::uint8_t flags, StreamId stream,
+                    std::uint32_t argument, std::span<const std::byte> payload = {});
+    void publish();
+    void flush_notify();
+    bool rest();
+
+    Host& host_;
+    const LinkId id_;
+    const Identity identity_;
+    Channel channel_;
+    hypervisor::Doorbells& doorbells_;
+    const hypervisor::EventChannelPort port_;
+    LinkState state_;
+    LinkCounters counters_;
+    std::shared_ptr<const ExportTable> exports_ = std::make_shared<const ExportTable>();
+
+    StreamTable streams_;
+    Stream* last_stream_ = nullptr;  // the one the last frame was for: bulk streams come in runs
+    StreamId next_id_;
+    std::uint32_t outgoing_ = 0;
+    IntrusiveList<Stream, &Stream::frames_hook> frames_;  // have frames other than data to send
+    IntrusiveList<Stream, &Stream::data_hook> data_;      // have data to send; taken in turn
+    IntrusiveList<Stream, &Stream::connecting_hook> connecting_;  // targets not reached yet
+
+    // What the peer said in HELLO.
+    std::uint32_t peer_window_ = 0;
+    std::uint32_t peer_max_payload_ = 0;
+    std::uint32_t peer_max_streams_ = 0;
+
+    bool hello_wanted_ = false;
+    bool goodbye_wanted_ = false;
+    bool goodbye_sent_ = false;
+    bool goodbye_heard_ = false;
+    std::optional<std::uint32_t> pong_wanted_;
+    bool ping_wanted_ = false;
+    std::uint32_t ping_number_ = 0;
+    sys::TimePoint ping_sent_at_{};
+    sys::TimePoint last_heard_;
+    sys::TimePoint last_ping_;
+    sys::TimePoint drain_until_ = sys::kNever;
+    std::optional<std::vector<std::byte>> services_out_;  // waits for its turn
+    std::vector<std::byte> services_leaving_;             // being sent, in parts
+    std::size_t services_offset_ = 0;
+    bool services_under_way_ = false;
+    std::vector<std::byte> services_in_;  // parts received so far, bounded
+
+    bool blocked_on_space_ = false;  // a frame waits for room in the ring
+    bool wrote_ = false;             // since the last flush_notify()
+    bool read_ = false;
+};
+
+}  // namespace xsock::link

@@ -1,0 +1,344 @@
+// The receiving half of a link: frames out of the ring, each checked before it is believed.
+#include <sys/socket.h>
+
+#include <cstring>
+
+#include "link/link.h"
+
+namespace xsock::link {
+
+namespace {
+
+// Bytes that one turn may take out of the ring before others get theirs.
+constexpr std::size_t kReceiveBudget = std::size_t{1} << 20;
+// Refusals of streams beyond the limit that may wait for room in the ring: a correct peer keeps to
+// the limit, give or take streams that end at this moment.
+constexpr std::size_t kSurplusStreams = 1024;
+
+constexpr std::size_t padded(std::size_t length) noexcept {
+    return (length + abi::kFrameAlignment - 1) & ~(abi::kFrameAlignment - 1);
+}
+
+// Copies a fixed part out of the ring; the rest of the payload, if any, is ignored.
+template <typename T>
+bool copy_out(const ring::Segments& payload, T& target) noexcept {
+    if (payload.size() < sizeof target) {
+        return false;
+    }
+    payload.copy_to(std::as_writable_bytes(std::span(&target, 1)));
+    return true;
+}
+
+}  // namespace
+
+// True if frames are left that this turn had no time for.
+bool Link::receive() {
+    ring::Consumer& ring = channel_.consumer();
+    std::size_t done = 0;
+    while (done < kReceiveBudget && state_ != LinkState::kDown) {
+        if (ring.available() < sizeof(abi::FrameHeader) && !ring.refresh()) {
+            corrupt("producer index out of range");
+            return false;
+        }
+        if (ring.available() == 0) {
+            return false;
+        }
+        if (ring.available() < sizeof(abi::FrameHeader)) {
+            corrupt("truncated frame header");
+            return false;
+        }
+        FrameView frame;
+        ring.data(0, sizeof frame.header)
+            .copy_to(std::as_writable_bytes(std::span(&frame.header, 1)));
+        if (frame.header.length > abi::kMaxPayload) {
+            corrupt("frame of " + std::to_string(frame.header.length) + " bytes, at most " +
+                    std::to_string(abi::kMaxPayload) + " are allowed");
+            return false;
+        }
+        const std::size_t total = sizeof frame.header + padded(frame.header.length);
+        if (total > ring.available()) {
+            corrupt("truncated frame");
+            return false;
+        }
+        frame.payload = ring.data(sizeof frame.header, frame.header.length);
+        ++counters_.frames_received;
+        last_heard_ = host_.now();
+        handle(frame);
+        ring.advance(total);
+        done += total;
+        if (ring.unpublished() >= ring.size() / 4) {
+            read_ = ring.publish() || read_;
+            flush_notify();
+        }
+    }
+    read_ = ring.publish() || read_;
+    return state_ != LinkState::kDown && ring.available() > 0;
+}
+
+void Link::handle(const FrameView& frame) {
+    if (state_ == LinkState::kGreeting) {
+        if (frame.header.type != abi::FrameType::kHello) {
+            corrupt("the first frame is not HELLO");
+            return;
+        }
+        handle_hello(frame);
+    } else if (frame.header.stream == 0) {
+        handle_link_frame(frame);
+    } else {
+        handle_stream_frame(frame);
+    }
+}
+
+void Link::handle_hello(const FrameView& frame) {
+    abi::Hello hello;
+    if (!copy_out(frame.payload, hello) ||
+        std::memcmp(hello.magic, abi::kHelloMagic, sizeof hello.magic) != 0) {
+        corrupt("HELLO is too short or not ours");
+        return;
+    }
+    const std::uint16_t version = std::min(hello.version_max, abi::kVersionMax);
+    if (version < std::max(hello.version_min, abi::kVersionMin)) {
+        down(DownReason::kVersion, "the peer speaks versions " + std::to_string(hello.version_min) +
+                                       " to " + std::to_string(hello.version_max) + ", we " +
+                                       std::to_string(abi::kVersionMin) + " to " +
+                                       std::to_string(abi::kVersionMax));
+        return;
+    }
+    if (hello.domid != identity_.peer_domid || hello.peer_domid != identity_.domid) {
+        down(DownReason::kIdentity, "the peer says it is domain " + std::to_string(hello.domid) +
+                                        " talking to domain " + std::to_string(hello.peer_domid));
+        return;
+    }
+    if (hello.max_payload < abi::kFrameAlignment) {
+        corrupt("HELLO allows no payload");
+        return;
+    }
+    peer_window_ = hello.initial_window;
+    peer_max_payload_ = std::min(hello.max_payload, abi::kMaxPayload);
+    peer_max_streams_ = hello.max_streams;
+    state_ = LinkState::kUp;
+    LinkUp up{id_, version, hello.features, {}};
+    std::memcpy(up.instance.data(), hello.instance, up.instance.size());
+    host_.report(up);
+}
+
+void Link::handle_link_frame(const FrameView& frame) {
+    switch (frame.header.type) {
+        case abi::FrameType::kServices:
+            handle_services(frame);
+            break;
+        case abi::FrameType::kPing:
+            pong_wanted_ = frame.header.argument;
+            break;
+        case abi::FrameType::kPong:
+            if (frame.header.argument == ping_number_) {
+                counters_.round_trip_us = static_cast<std::uint64_t>(
+                    std::chrono::duration_cast<std::chrono::microseconds>(host_.now() -
+                                                                          ping_sent_at_)
+                        .count());
+            }
+            break;
+        case abi::FrameType::kGoodbye:
+            if (!goodbye_heard_) {
+                goodbye_heard_ = true;
+                goodbye_wanted_ = !goodbye_sent_;
+                state_ = LinkState::kDraining;
+                host_.report(LinkDraining{id_});
+            }
+            break;
+        default:
+            corrupt("frame type " + std::to_string(static_cast<int>(frame.header.type)) +
+                    " does not belong to the link");
+    }
+}
+
+void Link::handle_services(const FrameView& frame) {
+    const std::size_t old = services_in_.size();
+    if (old + frame.payload.size() > abi::kMaxServicesMessage) {
+        corrupt("SERVICES message over " + std::to_string(abi::kMaxServicesMessage) + " bytes");
+        return;
+    }
+    services_in_.resize(old + frame.payload.size());
+    frame.payload.copy_to(std::span(services_in_).subspan(old));
+    if ((frame.header.flags & abi::kServicesMore) == 0) {
+        host_.report(Services{id_, std::exchange(services_in_, {})});
+    }
+}
+
+void Link::handle_stream_frame(const FrameView& frame) {
+    if (frame.header.type == abi::FrameType::kOpen) {
+        handle_open(frame);
+        return;
+    }
+    Stream* stream = last_stream_;
+    if (stream == nullptr || stream->id != frame.header.stream) {
+        const auto it = streams_.find(frame.header.stream);
+        stream = it == streams_.end() ? nullptr : it->second.get();
+        last_stream_ = stream;
+    }
+    const bool known = stream != nullptr && stream->stage != Stream::Stage::kDone;
+    if (!known) {
+        // Frames that crossed with our last one; only their shape can be judged.
+        ++counters_.stale_frames;
+    }
+    const bool ours = known && stream->direction == Direction::kOutgoing;
+    switch (frame.header.type) {
+        case abi::FrameType::kData:
+            if (known) {
+                handle_data(*stream, frame);
+            }
+            break;
+        case abi::FrameType::kCredit:
+            if (known) {
+                handle_credit(*stream, frame.header.argument);
+            }
+            break;
+        case abi::FrameType::kShutdown:
+            if (known) {
+                handle_shutdown(*stream, frame.header.flags);
+            }
+            break;
+        case abi::FrameType::kReset:
+            if (known) {
+                stream->notice = Stream::Notice::kNone;
+                finish(*stream, EndReason::kPeerReset);
+                erase(*stream);
+            }
+            break;
+        case abi::FrameType::kAccept:
+            if (known && !ours) {
+                corrupt("ACCEPT for a stream that the peer opened");
+            }
+            break;
+        case abi::FrameType::kRefuse:
+            if (known && !ours) {
+                corrupt("REFUSE for a stream that the peer opened");
+            } else if (known) {
+                const std::uint32_t reason = frame.header.argument;
+                if (reason < 1 ||
+                    reason > static_cast<std::uint32_t>(abi::RefuseReason::kShuttingDown)) {
+                    corrupt("REFUSE without a known reason");
+                    break;
+                }
+                ++counters_.streams_refused;
+                stream->announced = false;
+                host_.report(StreamRefused{id_, stream->id, stream->direction, stream->service,
+                                           static_cast<Refusal>(reason - 1), ""});
+                stream->notice = Stream::Notice::kNone;
+                close_socket(*stream, true);
+                erase(*stream);
+            }
+            break;
+        default:
+            corrupt("frame type " + std::to_string(static_cast<int>(frame.header.type)) +
+                    " does not belong to a stream");
+    }
+}
+
+void Link::handle_open(const FrameView& frame) {
+    const StreamId id = frame.header.stream;
+    const std::uint32_t peer_bit = channel_.role() == Role::kServer ? 1 : 0;
+    if (id < 2 || (id & abi::kStreamOpenerBit) != peer_bit || streams_.contains(id)) {
+        corrupt("OPEN with an id that is in use or not the peer's to choose");
+        return;
+    }
+    abi::Open open;
+    if (!copy_out(frame.payload, open) || open.name_length > abi::kMaxServiceName ||
+        sizeof open + open.name_length > frame.payload.size() ||
+        (open.port == 0) == (open.name_length == 0)) {
+        corrupt("OPEN needs either a port or a name of 1 to 64 bytes");
+        return;
+    }
+    std::string name(open.name_length, '\0');
+    frame.payload.copy_to(std::as_writable_bytes(std::span(name)), sizeof open);
+    const std::string label = name.empty() ? "port/" + std::to_string(open.port) : name;
+
+    const std::uint32_t limit = host_.limits().streams_per_peer;
+    const std::size_t incoming = streams_.size() - outgoing_;
+    if (incoming >= limit + kSurplusStreams) {
+        corrupt("more streams than the limit of " + std::to_string(limit));
+        return;
+    }
+    Stream* stream = incoming < limit ? add_stream(id, Direction::kIncoming, label) : nullptr;
+    if (stream == nullptr) {
+        Stream& refused = insert(std::make_unique<Stream>(*this, id, Direction::kIncoming, label));
+        refuse(refused, abi::RefuseReason::kTooManyStreams, "");
+        return;
+    }
+    if (state_ == LinkState::kDraining) {
+        refuse(*stream, abi::RefuseReason::kShuttingDown, "");
+        return;
+    }
+    const ExportEntry* entry = name.empty() ? exports_->find(open.port) : exports_->find(name);
+    if (entry == nullptr) {
+        refuse(*stream, abi::RefuseReason::kNoSuchService, "");
+    } else if (!entry->allowed) {
+        refuse(*stream, abi::RefuseReason::kDenied, "");
+    } else {
+        start_connecting(*stream, entry->target);
+    }
+}
+
+void Link::handle_data(Stream& stream, const FrameView& frame) {
+    const std::size_t length = frame.header.length;
+    if (length > stream.recv_credit || stream.peer_ended) {
+        corrupt(stream.peer_ended ? "DATA after the end of the stream"
+                                  : "DATA beyond the credit given");
+        return;
+    }
+    stream.recv_credit -= static_cast<std::uint32_t>(length);
+    stream.bytes_received += length;
+    counters_.bytes_received += length;
+    if (frame.header.argument != 0) {
+        handle_credit(stream, frame.header.argument);
+        if (state_ == LinkState::kDown) {
+            return;
+        }
+    }
+    if (stream.write_broken || length == 0) {
+        return;
+    }
+    std::size_t delivered = stream.deliver(frame.payload);
+    if (delivered < length && !stream.write_broken) {
+        stream.pending.append(frame.payload, delivered);
+        delivered += stream.flush();
+    }
+    return_credit(stream, delivered);
+    if (stream.credit_wanted || stream.write_broken) {
+        update(stream);
+    }
+}
+
+void Link::handle_credit(Stream& stream, std::uint32_t bytes) {
+    if (stream.send_credit + bytes < bytes) {
+        corrupt("credit overflow");
+        return;
+    }
+    const bool was_empty = stream.send_credit == 0;
+    stream.send_credit += bytes;
+    if (was_empty) {
+        update(stream);
+    }
+}
+
+void Link::handle_shutdown(Stream& stream, std::uint8_t flags) {
+    if ((flags & ~(abi::kShutdownSend | abi::kShutdownReceive)) != 0 || flags == 0) {
+        corrupt("SHUTDOWN with unknown flags");
+        return;
+    }
+    if ((flags & abi::kShutdownReceive) != 0) {
+        stream.peer_stopped = true;
+        stream.read_done = true;
+        if (stream.stage == Stream::Stage::kOpen && (flags & abi::kShutdownSend) == 0) {
+            ::shutdown(stream.fd.get(),
+                       SHUT_RD);  // further writes of the local program fail at once
+        }
+    }
+    if ((flags & abi::kShutdownSend) != 0) {
+        stream.peer_ended = true;
+        stream.flush();
+    }
+    update(stream);
+}
+
+}  // namespace xsock::link

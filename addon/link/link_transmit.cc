@@ -1,0 +1,298 @@
+// The sending half of a link: frames into the ring. Streams take turns, one data frame each, so
+// that a busy stream never keeps a chatty one waiting for more than a frame of every other.
+#include <cstring>
+
+#include "link/link.h"
+
+namespace xsock::link {
+
+namespace {
+
+// Bytes that one turn may put into the ring before others get theirs.
+constexpr std::size_t kTransmitBudget = std::size_t{1} << 20;
+// Data is published to the peer at least this often, so that it reads while we go on.
+constexpr std::size_t kPublishEvery = 32 * 1024;
+
+constexpr std::size_t padded(std::size_t length) noexcept {
+    return (length + abi::kFrameAlignment - 1) & ~(abi::kFrameAlignment - 1);
+}
+
+}  // namespace
+
+// True if there is more to send and room for it.
+bool Link::transmit() {
+    if (!channel_.producer().refresh()) {
+        corrupt("consumer index out of range");
+        return false;
+    }
+    blocked_on_space_ = false;
+    if (!send_link_frames()) {
+        publish();
+        return false;
+    }
+    while (active() && !frames_.empty()) {
+        Stream& stream = *frames_.front();
+        if (!send_stream_frames(stream)) {
+            publish();
+            return false;
+        }
+        frames_.remove(stream);
+        update(stream);
+    }
+    std::size_t done = 0;
+    std::size_t unpublished = 0;
+    while (active() && !data_.empty() && done < kTransmitBudget) {
+        Stream& stream = *data_.front();
+        const std::size_t before = channel_.producer().space();
+        if (!send_data(stream)) {
+            if (!channel_.producer().refresh()) {
+                corrupt("consumer index out of range");
+                return false;
+            }
+            if (channel_.producer().space() <= before) {
+                publish();
+                return false;
+            }
+            continue;
+        }
+        const std::size_t sent = before - channel_.producer().space();
+        done += sent;
+        unpublished += sent;
+        data_.remove(stream);
+        update(stream);
+        if (unpublished >= kPublishEvery) {
+            publish();
+            flush_notify();
+            unpublished = 0;
+        }
+    }
+    publish();
+    return state_ != LinkState::kDown && (!data_.empty() || (active() && !frames_.empty()));
+}
+
+// False: no room.
+bool Link::send_link_frames() {
+    if (hello_wanted_) {
+        abi::Hello hello{};
+        std::memcpy(hello.magic, abi::kHelloMagic, sizeof hello.magic);
+        hello.version_min = abi::kVersionMin;
+        hello.version_max = abi::kVersionMax;
+        hello.domid = identity_.domid;
+        hello.peer_domid = identity_.peer_domid;
+        hello.initial_window = kInitialWindow;
+        std::memcpy(hello.instance, identity_.instance.data(), sizeof hello.instance);
+        hello.max_payload = abi::kMaxPayload;
+        hello.max_streams = host_.limits().streams_per_peer;
+        if (!send_frame(abi::FrameType::kHello, 0, 0, 0, std::as_bytes(std::span(&hello, 1)))) {
+            return false;
+        }
+        hello_wanted_ = false;
+    }
+    if (!active()) {
+        return true;
+    }
+    if (pong_wanted_ && !send_frame(abi::FrameType::kPong, 0, 0, *pong_wanted_)) {
+        return false;
+    }
+    pong_wanted_.reset();
+    if (ping_wanted_) {
+        if (!send_frame(abi::FrameType::kPing, 0, 0, ping_number_ + 1)) {
+            return false;
+        }
+        ++ping_number_;
+        ping_sent_at_ = host_.now();
+        ping_wanted_ = false;
+    }
+    while (services_under_way_ || services_out_) {
+        if (!send_services_part()) {
+            return false;
+        }
+    }
+    if (goodbye_wanted_) {
+        if (!send_frame(abi::FrameType::kGoodbye, 0, 0, 0)) {
+            return false;
+        }
+        goodbye_wanted_ = false;
+        goodbye_sent_ = true;
+    }
+    return true;
+}
+
+// A message may be larger than a small ring: it leaves in parts of a quarter of the ring at most.
+bool Link::send_services_part() {
+    if (!services_under_way_) {
+        services_leaving_ = std::move(*services_out_);
+        services_out_.reset();
+        services_offset_ = 0;
+        services_under_way_ = true;
+    }
+    const std::size_t left = services_leaving_.size() - services_offset_;
+    const std::size_t part =
+        std::min({left, channel_.producer().size() / 4, std::size_t{peer_max_payload_}});
+    const std::uint8_t flags = part < left ? abi::kServicesMore : 0;
+    if (!send_frame(abi::FrameType::kServices, flags, 0, 0,
+                    std::span(services_leaving_).subspan(services_offset_, part))) {
+        return false;
+    }
+    services_offset_ += part;
+    services_under_way_ = flags != 0;
+    return true;
+}
+
+// Everything but data that this stream wants to say. False: no room.
+bool Link::send_stream_frames(Stream& stream) {
+    switch (stream.notice) {
+        case Stream::Notice::kNone:
+            break;
+        case Stream::Notice::kOpen: {
+            const bool by_port = stream.notice_reason != 0;
+            const std::string name = by_port ? std::string() : stream.service;
+            const abi::Open open{static_cast<std::uint16_t>(stream.notice_reason),
+                                 static_cast<std::uint16_t>(name.size())};
+            std::byte payload[sizeof open + abi::kMaxServiceName];
+            std::memcpy(payload, &open, sizeof open);
+            std::memcpy(payload + sizeof open, name.data(), name.size());
+            if (!send_frame(abi::FrameType::kOpen, 0, stream.id, 0,
+                            std::span(payload).first(sizeof open + name.size()))) {
+                return false;
+            }
+            break;
+        }
+        case Stream::Notice::kAccept:
+            if (!send_frame(abi::FrameType::kAccept, 0, stream.id, 0)) {
+                return false;
+            }
+            break;
+        case Stream::Notice::kRefuse:
+            if (!send_frame(abi::FrameType::kRefuse, 0, stream.id, stream.notice_reason)) {
+                return false;
+            }
+            break;
+        case Stream::Notice::kReset:
+            if (!send_frame(abi::FrameType::kReset, 0, stream.id, stream.notice_reason)) {
+                return false;
+            }
+            break;
+    }
+    stream.notice = Stream::Notice::kNone;
+    if (stream.credit_wanted) {
+        if (channel_.producer().space() < sizeof(abi::FrameHeader)) {
+            blocked_on_space_ = true;
+            return false;
+        }
+        send_frame(abi::FrameType::kCredit, 0, stream.id, take_credit(stream));
+    }
+    if (stream.shutdown_wanted != stream.shutdown_sent) {
+        if (!send_frame(abi::FrameType::kShutdown, stream.shutdown_wanted, stream.id, 0)) {
+            return false;
+        }
+        stream.shutdown_sent = stream.shutdown_wanted;
+    }
+    return true;
+}
+
+// One data frame, received by the kernel straight into the ring. False: no room worth using.
+bool Link::send_data(Stream& stream) {
+    ring::Producer& ring = channel_.producer();
+    const std::size_t space = ring.space();
+    if (space < ring.size() / 8) {
+        blocked_on_space_ = true;  // small leftovers would cost a system call each
+        return false;
+    }
+    const std::size_t room = std::min<std::size_t>({space - sizeof(abi::FrameHeader),
+                                                    peer_max_payload_ & ~(abi::kFrameAlignment - 1),
+                                                    stream.send_credit});
+    ring::Segments target = ring.room(sizeof(abi::FrameHeader), room);
+    const sys::TransferResult got =
+        sys::receive(stream.fd.get(), std::span(target.parts).first(target.count));
+    switch (got.outcome) {
+        case sys::Transfer::kWouldBlock:
+            stream.readable = false;
+            return true;
+        case sys::Transfer::kEndOfFile:
+            stream.note_end_of_input();
+            return true;
+        case sys::Transfer::kBroken:
+            if (stream.tcp) {
+                reset(stream, abi::ResetReason::kLocalReset, EndReason::kLocalReset);
+            } else {
+                // The program closed its end with bytes unread. What it wrote before was read
+                // before this.
+                stream.hung_up = true;
+                stream.note_end_of_input();
+            }
+            return true;
+        case sys::Transfer::kFdPassing:
+            ++counters_.fd_passing_resets;
+            reset(stream, abi::ResetReason::kFdPassing, EndReason::kFdPassing);
+            return true;
+        case sys::Transfer::kBytes:
+            break;
+    }
+    const abi::FrameHeader header{static_cast<std::uint32_t>(got.bytes),
+                                  abi::FrameType::kData,
+                                  0,
+                                  0,
+                                  stream.id,
+                                  take_credit(stream)};
+    ring.room(0, sizeof header).copy_from(std::as_bytes(std::span(&header, 1)));
+    ring.advance(sizeof header + padded(got.bytes));
+    ++counters_.frames_sent;
+    stream.send_credit -= static_cast<std::uint32_t>(got.bytes);
+    stream.bytes_sent += got.bytes;
+    counters_.bytes_sent += got.bytes;
+    if (got.bytes < room && !stream.hung_up) {
+        stream.readable = false;  // drained: the next byte brings an edge
+    }
+    return true;
+}
+
+bool Link::send_frame(abi::FrameType type, std::uint8_t flags, StreamId stream,
+                      std::uint32_t argument, std::span<const std::byte> payload) {
+    ring::Producer& ring = channel_.producer();
+    const abi::FrameHeader header{
+        static_cast<std::uint32_t>(payload.size()), type, flags, 0, stream, argument};
+    const std::size_t total = sizeof header + padded(payload.size());
+    if (ring.space() < total) {
+        blocked_on_space_ = true;
+        return false;
+    }
+    ring.room(0, sizeof header).copy_from(std::as_bytes(std::span(&header, 1)));
+    ring.room(sizeof header, payload.size()).copy_from(payload);
+    ring.advance(total);
+    ++counters_.frames_sent;
+    return true;
+}
+
+void Link::publish() {
+    wrote_ = channel_.producer().publish() || wrote_;
+}
+
+void Link::flush_notify() {
+    const auto acted = static_cast<std::uint8_t>((wrote_ ? abi::kNotifyWrite : 0) |
+                                                 (read_ ? abi::kNotifyRead : 0));
+    wrote_ = false;
+    read_ = false;
+    if (acted != 0 && channel_.take_notify(acted) != 0) {
+        ++counters_.doorbells_sent;
+        doorbells_.notify(port_);
+    }
+}
+
+// Before sleeping: ask to be rung, then look once more. True: something came in between.
+bool Link::rest() {
+    const auto bits =
+        static_cast<std::uint8_t>(abi::kNotifyWrite | (blocked_on_space_ ? abi::kNotifyRead : 0));
+    channel_.request_notify(bits);
+    ring::Consumer& in = channel_.consumer();
+    ring::Producer& out = channel_.producer();
+    const std::size_t space = out.space();
+    if (!in.refresh() || !out.refresh()) {
+        corrupt("ring index out of range");
+        return false;
+    }
+    return in.available() > 0 || (blocked_on_space_ && out.space() > space) ||
+           channel_.peer_state() == PeerState::kGone;
+}
+
+}  // namespace xsock::link

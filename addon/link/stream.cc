@@ -1,0 +1,88 @@
+#include "link/stream.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "abi/frame.h"
+
+namespace xsock::link {
+
+namespace {
+
+// A delivering socket whose buffer has filled once gets this much: fewer bytes take the way through
+// `pending`.
+constexpr int kSendBuffer = 1 << 20;
+
+}  // namespace
+
+void Stream::on_ready(std::uint32_t events) {
+    if (stage == Stage::kDone) {
+        return;
+    }
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+        readable = true;
+    }
+    if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
+        hung_up = true;
+    }
+    if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
+        writable = true;
+    }
+    owner_->on_stream_ready(*this);
+}
+
+std::size_t Stream::flush() {
+    std::size_t total = 0;
+    while (stage == Stage::kOpen && writable && !write_broken && !pending.empty()) {
+        iovec part = pending.front();
+        const sys::TransferResult sent = sys::send(fd.get(), std::span(&part, 1));
+        if (sent.outcome == sys::Transfer::kBytes) {
+            total += sent.bytes;
+            pending.pop(sent.bytes);
+        } else {
+            writable = false;
+            write_broken = sent.outcome == sys::Transfer::kBroken;
+        }
+    }
+    if (write_broken) {
+        pending.clear();
+    }
+    if (stage == Stage::kOpen && peer_ended && pending.empty() && !write_shut && !write_broken) {
+        ::shutdown(fd.get(), SHUT_WR);
+        write_shut = true;
+    }
+    return total;
+}
+
+std::size_t Stream::deliver(const ring::Segments& parts) {
+    if (stage != Stage::kOpen || !writable || write_broken || !pending.empty()) {
+        return 0;
+    }
+    ring::Segments copy = parts;
+    const sys::TransferResult sent = sys::send(fd.get(), std::span(copy.parts).first(copy.count));
+    if (sent.outcome != sys::Transfer::kBytes) {
+        writable = false;
+        write_broken = sent.outcome == sys::Transfer::kBroken;
+        return 0;
+    }
+    if (sent.bytes < parts.size()) {
+        writable = false;
+        if (!send_buffer_enlarged) {
+            send_buffer_enlarged = true;
+            sys::enlarge_send_buffer(fd.get(), kSendBuffer);
+            writable = true;  // there is room again, and no edge will say so
+        }
+    }
+    return sent.bytes;
+}
+
+void Stream::note_end_of_input() {
+    read_done = true;
+    readable = false;
+    shutdown_wanted |= abi::kShutdownSend;
+    if (hung_up) {
+        shutdown_wanted |= abi::kShutdownReceive;
+    }
+}
+
+}  // namespace xsock::link

@@ -1,0 +1,122 @@
+// One stream: a local socket at our end, an id on the link. State and the rules that follow from
+// it; the frames are the link's business (link_receive.cc, link_transmit.cc). Pump thread only.
+//
+// Receive window, in bytes: recv_credit (the peer may still send) + pending.size() (waits for the
+// local program) + consumed (delivered, credit not yet given back) == window.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "link/byte_queue.h"
+#include "link/events.h"
+#include "link/intrusive_list.h"
+#include "sys/clock.h"
+#include "sys/pollable.h"
+#include "sys/socket.h"
+
+namespace xsock::link {
+
+class Stream;
+
+// Who is told that a stream's socket is ready: its link, or the keeper of orphans once the link is
+// down.
+class StreamOwner {
+  public:
+    virtual ~StreamOwner() = default;
+    virtual void on_stream_ready(Stream& stream) = 0;
+};
+
+class Stream final : public sys::Pollable {
+  public:
+    enum class Stage : std::uint8_t {
+        kRetrying,    // incoming: the target's backlog is full
+        kConnecting,  // incoming: TCP connect under way
+        kOpen,
+        kDone,  // only a frame is left to send (refuse, reset or the last shutdown); the socket is
+                // closed
+    };
+    // The one frame besides data and shutdown that ends or starts a stream and has not left yet.
+    enum class Notice : std::uint8_t { kNone, kOpen, kAccept, kRefuse, kReset };
+
+    Stream(StreamOwner& owner, StreamId stream_id, Direction opened, std::string service_name)
+        : owner_(&owner), id(stream_id), direction(opened), service(std::move(service_name)) {}
+
+    void on_ready(std::uint32_t events) override;
+    void set_owner(StreamOwner& keeper) noexcept { owner_ = &keeper; }
+
+    // May bytes of the local program go into the ring now?
+    [[nodiscard]] bool can_send() const noexcept {
+        return stage == Stage::kOpen && notice == Notice::kNone && readable && !read_done &&
+               send_credit > 0;
+    }
+    // Is there a frame other than data that wants to leave?
+    [[nodiscard]] bool has_frames() const noexcept {
+        return notice != Notice::kNone || shutdown_wanted != shutdown_sent || credit_wanted;
+    }
+    // Everything that the peer sent has reached the local program, and its end-of-file too.
+    [[nodiscard]] bool delivered() const noexcept {
+        return (peer_ended && pending.empty()) || write_broken;
+    }
+
+    // Sends waiting bytes to the local socket until it takes no more; then its end-of-file if that
+    // is due. Returns how many bytes went.
+    std::size_t flush();
+    // Sends `parts` straight to the local socket; returns how many bytes went.
+    std::size_t deliver(const ring::Segments& parts);
+    void note_end_of_input();
+
+  private:
+    StreamOwner* owner_;
+
+  public:
+    const StreamId id;
+    const Direction direction;
+    const std::string service;
+    sys::UniqueFd fd;
+    bool tcp = false;
+    Stage stage = Stage::kOpen;
+
+    // Local program -> ring.
+    bool readable = false;
+    bool hung_up = false;    // the local program closed both ways
+    bool read_done = false;  // end-of-file seen, or the peer takes no more
+    std::uint32_t send_credit = 0;
+
+    // Ring -> local program.
+    bool writable = false;
+    bool write_broken = false;  // the local program takes no more
+    bool peer_ended = false;    // the peer will send no more
+    bool peer_stopped = false;  // the peer will take no more
+    bool write_shut = false;    // the end-of-file has been passed on
+    bool send_buffer_enlarged = false;
+    bool stalled = false;  // since the last credit, the local program was slower than the peer
+    ByteQueue pending;
+    std::uint32_t recv_credit = 0;
+    std::uint32_t consumed = 0;
+    std::uint32_t window = 0;
+
+    // Frames that wait for room in the ring.
+    Notice notice = Notice::kNone;
+    std::uint32_t notice_reason = 0;  // abi::RefuseReason or abi::ResetReason
+    std::uint8_t shutdown_wanted = 0;
+    std::uint8_t shutdown_sent = 0;
+    bool credit_wanted = false;
+
+    // Incoming, while connecting.
+    sys::Address target;
+    sys::TimePoint retry_at = sys::kNever;
+    sys::TimePoint give_up_at = sys::kNever;
+    sys::Duration retry_after{};
+
+    bool announced = false;  // the control plane has heard of it (StreamOpened)
+    sys::TimePoint opened_at{};
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_received = 0;
+
+    ListHook<Stream> frames_hook;
+    ListHook<Stream> data_hook;
+    ListHook<Stream> connecting_hook;
+};
+
+}  // namespace xsock::link

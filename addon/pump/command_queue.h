@@ -1,0 +1,83 @@
+// Work for the pump thread from other threads: a queue and an eventfd that wakes the pump.
+// post() and call(): any thread but the pump's. run(): pump thread.
+#pragma once
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "sys/error.h"
+#include "sys/unique_fd.h"
+
+namespace xsock::pump {
+
+class CommandQueue {
+  public:
+    using Command = std::function<void()>;
+
+    CommandQueue() : wake_(sys::check(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")) {}
+
+    [[nodiscard]] int fd() const noexcept { return wake_.get(); }
+
+    // Runs `command` on the pump thread. False: the pump has stopped, the command will never run.
+    bool post(Command command) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_) {
+                return false;
+            }
+            commands_.push_back(std::move(command));
+        }
+        const std::uint64_t one = 1;
+        // The counter cannot overflow: the pump reads it.
+        [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
+        return true;
+    }
+    // Runs `function` on the pump thread and waits for what it returns or throws.
+    // Throws std::system_error ECANCELED when the pump has stopped.
+    template <typename Function>
+    auto call(Function function) -> decltype(function()) {
+        using Result = decltype(function());
+        auto task = std::make_shared<std::packaged_task<Result()>>(std::move(function));
+        std::future<Result> result = task->get_future();
+        if (!post([task] { (*task)(); })) {
+            sys::throw_errno("pump", ECANCELED);
+        }
+        return result.get();
+    }
+
+    void run() {
+        std::uint64_t count;
+        [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &count, sizeof count);
+        std::vector<Command> commands;
+        {
+            const std::lock_guard lock(mutex_);
+            commands.swap(commands_);
+        }
+        for (const Command& command : commands) {
+            command();
+        }
+    }
+    // After this nothing is taken any more; what was posted before is run.
+    void close() {
+        {
+            const std::lock_guard lock(mutex_);
+            closed_ = true;
+        }
+        run();
+    }
+
+  private:
+    sys::UniqueFd wake_;
+    std::mutex mutex_;
+    std::vector<Command> commands_;
+    bool closed_ = false;
+};
+
+}  // namespace xsock::pump

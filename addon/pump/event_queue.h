@@ -1,0 +1,60 @@
+// Events on their way from the pump thread to the control plane, in batches. The pump never waits:
+// past the bound, events of streams are dropped and counted; those of links never are (there are
+// few, and they matter). push(): pump thread. take(): any thread.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "link/events.h"
+
+namespace xsock::pump {
+
+class EventQueue {
+  public:
+    static constexpr std::size_t kBound = 65536;
+
+    // `wake` is called on the pump thread when the queue was empty; it must not block.
+    explicit EventQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
+
+    void push(link::Event event) {
+        bool first = false;
+        {
+            const std::lock_guard lock(mutex_);
+            if (events_.size() >= kBound && is_stream_event(event)) {
+                ++dropped_;
+                return;
+            }
+            first = events_.empty();
+            events_.push_back(std::move(event));
+        }
+        if (first) {
+            wake_();
+        }
+    }
+    std::vector<link::Event> take() {
+        const std::lock_guard lock(mutex_);
+        std::vector<link::Event> taken = std::exchange(events_, {});
+        if (dropped_ > 0) {
+            taken.push_back(link::EventsDropped{std::exchange(dropped_, 0)});
+        }
+        return taken;
+    }
+
+  private:
+    static bool is_stream_event(const link::Event& event) noexcept {
+        return std::holds_alternative<link::StreamOpened>(event) ||
+               std::holds_alternative<link::StreamRefused>(event) ||
+               std::holds_alternative<link::StreamClosed>(event) ||
+               std::holds_alternative<link::ListenerError>(event);
+    }
+
+    std::function<void()> wake_;
+    std::mutex mutex_;
+    std::vector<link::Event> events_;
+    std::uint64_t dropped_ = 0;
+};
+
+}  // namespace xsock::pump

@@ -1,0 +1,403 @@
+#include "pump/pump.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <system_error>
+
+#include "sys/error.h"
+
+namespace xsock::pump {
+
+using link::LinkId;
+using link::LinkState;
+using link::ListenerId;
+
+namespace {
+
+constexpr std::size_t kEventsPerTurn = 256;
+constexpr sys::Duration kLingerTime = sys::milliseconds(5000);
+// A listener that could not accept (out of descriptors) is tried again after this.
+constexpr sys::Duration kListenerPause = sys::milliseconds(100);
+
+std::uint64_t tag_of(sys::Pollable& pollable) noexcept {
+    return reinterpret_cast<std::uint64_t>(&pollable);
+}
+
+}  // namespace
+
+Pump::Pump(hypervisor::Hypervisor hypervisor, hypervisor::Hypervisor self,
+           const PumpOptions& options, std::function<void()> wake)
+    : hypervisor_(std::move(hypervisor)),
+      self_(std::move(self)),
+      options_(options),
+      budget_(options.memory_total),
+      events_(std::move(wake)),
+      source_(
+          *hypervisor_.doorbells, [this](link::Link& link) { schedule(link); },
+          [this](const std::string& detail) {
+              epoll_.remove(hypervisor_.doorbells->fd());
+              report(link::HypervisorGone{detail});
+          }),
+      self_source_(
+          *self_.doorbells, [this](link::Link& link) { schedule(link); },
+          [](const std::string&) {}) {
+    epoll_.add(commands_.fd(), EPOLLIN, tag_of(wake_));
+    epoll_.add(hypervisor_.doorbells->fd(), EPOLLIN, tag_of(source_));
+    epoll_.add(self_.doorbells->fd(), EPOLLIN, tag_of(self_source_));
+    thread_ = std::thread([this] { run(); });
+}
+
+Pump::~Pump() {
+    stop();
+}
+
+void Pump::stop() {
+    if (stopped_.exchange(true)) {
+        return;
+    }
+    commands_.post([this] { stopping_ = true; });
+    thread_.join();
+}
+
+void Pump::run() {
+    while (!stopping_) {
+        turn();
+    }
+    for (auto& [id, entry] : links_) {
+        entry.link->down(link::DownReason::kClosed, "");
+    }
+    remove_dead_links();
+    listeners_.clear();
+    commands_.close();
+}
+
+void Pump::turn() {
+    std::array<epoll_event, kEventsPerTurn> events;
+    const std::size_t count = epoll_.wait(events, timeout_ms());
+    now_ = sys::Clock::now();
+    for (std::size_t i = 0; i < count; ++i) {
+        reinterpret_cast<sys::Pollable*>(events[i].data.u64)->on_ready(events[i].events);
+    }
+    serve_links();
+    run_timers();
+    remove_dead_links();
+    orphans_.sweep();
+    lingering_.sweep(now_);
+    graveyard_.clear();
+    closed_listeners_.clear();
+}
+
+// Each runnable link gets one bounded turn; what is left waits until the others had theirs.
+void Pump::serve_links() {
+    std::vector<LinkId> batch;
+    batch.swap(runnable_);
+    for (const LinkId id : batch) {
+        const auto it = links_.find(id);
+        if (it == links_.end()) {
+            continue;
+        }
+        Entry& entry = it->second;
+        entry.runnable = false;
+        bool progress = false;
+        if (entry.link->service(progress)) {
+            schedule(*entry.link);
+        }
+        entry.source->unmask(*entry.link, progress, now_);
+    }
+}
+
+void Pump::run_timers() {
+    source_.tick(now_);
+    for (auto& [id, entry] : links_) {
+        if (now_ >= entry.link->deadline()) {
+            entry.link->tick();
+        }
+    }
+    for (auto& [id, listener] : listeners_) {
+        if (now_ >= listener->resume_at) {
+            listener->resume_at = sys::kNever;
+            epoll_.add(listener->fd.get(), EPOLLIN, tag_of(*listener));
+        }
+    }
+}
+
+int Pump::timeout_ms() const {
+    if (!runnable_.empty() || stopping_) {
+        return 0;
+    }
+    sys::TimePoint next = std::min(source_.deadline(), lingering_.deadline());
+    for (const auto& [id, entry] : links_) {
+        next = std::min(next, entry.link->deadline());
+    }
+    for (const auto& [id, listener] : listeners_) {
+        next = std::min(next, listener->resume_at);
+    }
+    if (next == sys::kNever) {
+        return -1;
+    }
+    const auto wait =
+        std::chrono::ceil<std::chrono::milliseconds>(next - sys::Clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(wait, 0, 60'000));
+}
+
+void Pump::remove_dead_links() {
+    for (auto it = links_.begin(); it != links_.end();) {
+        Entry& entry = it->second;
+        if (entry.link->state() != LinkState::kDown) {
+            ++it;
+            continue;
+        }
+        close_listeners_of(it->first);
+        entry.source->remove(*entry.link);
+        hypervisor::Doorbells& doorbells = entry.link->doorbells();
+        const hypervisor::EventChannelPort port = entry.link->port();
+        entry.link.reset();     // unmap-notify rings the port,
+        doorbells.close(port);  // which therefore goes last
+        report(link::LinkReleased{it->first});
+        it = links_.erase(it);
+    }
+}
+
+Pump::Entry& Pump::find(LinkId id) {
+    const auto it = links_.find(id);
+    if (it == links_.end()) {
+        sys::throw_errno("link", ENOLINK);
+    }
+    return it->second;
+}
+
+LinkId Pump::adopt(hypervisor::DomId peer, link::ChannelMemory memory, DoorbellSource& source,
+                   hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port) {
+    const LinkId id = next_link_++;
+    const link::Identity identity{options_.domid, peer, options_.instance};
+    now_ = sys::Clock::now();
+    auto link =
+        std::make_unique<link::Link>(*this, id, identity, std::move(memory), doorbells, port);
+    source.add(*link);
+    Entry& entry = links_[id];
+    entry.link = std::move(link);
+    entry.source = &source;
+    entry.link->start();
+    return id;
+}
+
+Pump::Offer Pump::offer(hypervisor::DomId peer, std::uint16_t order) {
+    hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
+    const auto port = commands_.call([&] { return doorbells.allocate_unbound(peer); });
+    try {
+        // Granting may take milliseconds: not on the pump thread.
+        link::ChannelMemory memory =
+            link::ChannelMemory::share(*hypervisor_.memory, peer, order, port);
+        const hypervisor::GrantRef ring_ref = memory.ring_ref();
+        const LinkId id = commands_.call(
+            [&] { return adopt(peer, std::move(memory), source_, doorbells, port); });
+        return {id, ring_ref, port};
+    } catch (...) {
+        commands_.post([&doorbells, port] { doorbells.close(port); });
+        throw;
+    }
+}
+
+LinkId Pump::connect(hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
+                     hypervisor::EventChannelPort peer_port) {
+    hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
+    const auto port = commands_.call([&] { return doorbells.bind_interdomain(peer, peer_port); });
+    try {
+        link::ChannelMemory memory =
+            link::ChannelMemory::map(*hypervisor_.memory, peer, ring_ref, port);
+        return commands_.call(
+            [&] { return adopt(peer, std::move(memory), source_, doorbells, port); });
+    } catch (...) {
+        commands_.post([&doorbells, port] { doorbells.close(port); });
+        throw;
+    }
+}
+
+LinkId Pump::connect_self(std::uint16_t order) {
+    return commands_.call([&] {
+        const auto domid = static_cast<hypervisor::DomId>(options_.domid);
+        hypervisor::Doorbells& doorbells = *self_.doorbells;
+        const auto server_port = doorbells.allocate_unbound(domid);
+        link::ChannelMemory server =
+            link::ChannelMemory::share(*self_.memory, domid, order, server_port);
+        const auto client_port = doorbells.bind_interdomain(domid, server_port);
+        link::ChannelMemory client =
+            link::ChannelMemory::map(*self_.memory, domid, server.ring_ref(), client_port);
+        const LinkId serving =
+            adopt(domid, std::move(server), self_source_, doorbells, server_port);
+        const LinkId calling =
+            adopt(domid, std::move(client), self_source_, doorbells, client_port);
+        find(serving).partner = calling;
+        find(serving).quiet = true;
+        find(calling).partner = serving;
+        return calling;
+    });
+}
+
+void Pump::close_link(LinkId id, sys::Duration drain) {
+    commands_.call([&] {
+        Entry& entry = find(id);
+        now_ = sys::Clock::now();
+        if (drain > sys::Duration::zero()) {
+            entry.link->drain(now_ + drain);
+        } else {
+            entry.link->down(link::DownReason::kClosed, "");
+        }
+    });
+}
+
+void Pump::set_exports(LinkId id, std::shared_ptr<const link::ExportTable> exports) {
+    commands_.call([&] {
+        Entry& entry = find(id);
+        // What a domain may open of itself is asked of the serving end of its self link.
+        (entry.partner == 0 ? entry : find(entry.partner)).link->set_exports(std::move(exports));
+    });
+}
+
+void Pump::send_services(LinkId id, std::vector<std::byte> message) {
+    commands_.call([&] { find(id).link->send_services(std::move(message)); });
+}
+
+void Pump::set_limits(const link::Limits& limits, std::size_t memory_total) {
+    commands_.call([&] {
+        options_.limits = limits;
+        budget_.set_limit(memory_total);
+    });
+}
+
+bool Pump::terminate(LinkId id, link::StreamId stream) {
+    return commands_.call([&] { return find(id).link->terminate(stream); });
+}
+
+ListenerId Pump::listen(LinkId id, ServiceAddress service, bool tcp, sys::UniqueFd socket) {
+    return commands_.call([&] {
+        find(id);
+        const ListenerId listener_id = next_listener_++;
+        auto listener = std::make_unique<Listener>(
+            listener_id, id, std::move(service), tcp, std::move(socket),
+            [this](Listener& from, sys::UniqueFd connection) {
+                accept(from, std::move(connection));
+            },
+            [this](Listener& from, int error) { pause(from, error); });
+        epoll_.add(listener->fd.get(), EPOLLIN, tag_of(*listener));
+        listeners_.emplace(listener_id, std::move(listener));
+        return listener_id;
+    });
+}
+
+void Pump::unlisten(ListenerId id) {
+    commands_.call([&] {
+        const auto it = listeners_.find(id);
+        if (it != listeners_.end()) {
+            it->second->fd.reset();
+            closed_listeners_.push_back(std::move(it->second));
+            listeners_.erase(it);
+        }
+    });
+}
+
+void Pump::close_listeners_of(LinkId id) {
+    for (auto it = listeners_.begin(); it != listeners_.end();) {
+        if (it->second->link == id) {
+            it->second->fd.reset();
+            closed_listeners_.push_back(std::move(it->second));
+            it = listeners_.erase(it);
+        } else {
+            ++it;
+        }
+    }
+}
+
+std::vector<StreamInfo> Pump::streams() {
+    return commands_.call([&] {
+        std::vector<StreamInfo> result;
+        for (const auto& [id, entry] : links_) {
+            for (const auto& [stream_id, stream] : entry.link->streams()) {
+                if (entry.quiet || stream->stage == link::Stream::Stage::kDone) {
+                    continue;
+                }
+                const bool local_over = stream->read_done;
+                const char* state = stream->stage != link::Stream::Stage::kOpen ? "connecting"
+                                    : local_over && stream->peer_ended          ? "closing"
+                                    : local_over         ? "half-closed-local"
+                                    : stream->peer_ended ? "half-closed-peer"
+                                                         : "open";
+                result.push_back({id, stream_id, stream->direction, stream->service, state,
+                                  stream->bytes_sent, stream->bytes_received,
+                                  stream->pending.size(),
+                                  std::chrono::duration_cast<std::chrono::milliseconds>(
+                                      sys::Clock::now() - stream->opened_at)
+                                      .count()});
+            }
+        }
+        return result;
+    });
+}
+
+std::vector<LinkInfo> Pump::links() {
+    return commands_.call([&] {
+        std::vector<LinkInfo> result;
+        for (const auto& [id, entry] : links_) {
+            if (!entry.quiet) {
+                result.push_back({id, entry.link->streams().size(), entry.link->counters()});
+            }
+        }
+        return result;
+    });
+}
+
+void Pump::watch(sys::Pollable& pollable, int fd) {
+    epoll_.add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, tag_of(pollable));
+}
+
+void Pump::linger(sys::UniqueFd fd) {
+    lingering_.add(std::move(fd), now_ + kLingerTime);
+}
+
+void Pump::schedule(link::Link& link) noexcept {
+    const auto it = links_.find(link.id());
+    if (it != links_.end() && !it->second.runnable) {
+        it->second.runnable = true;
+        runnable_.push_back(link.id());
+    }
+}
+
+// The serving end of the self link only speaks of refusals: they carry what the calling end cannot
+// know.
+void Pump::report(link::Event event) {
+    const LinkId id = std::visit(
+        [](const auto& value) -> LinkId {
+            if constexpr (requires { value.link; }) {
+                return value.link;
+            } else {
+                return 0;
+            }
+        },
+        event);
+    const auto it = links_.find(id);
+    if (it != links_.end() && it->second.quiet) {
+        auto* refused = std::get_if<link::StreamRefused>(&event);
+        if (refused == nullptr) {
+            return;
+        }
+        refused->link = it->second.partner;
+    }
+    events_.push(std::move(event));
+}
+
+void Pump::accept(Listener& listener, sys::UniqueFd socket) {
+    const auto it = links_.find(listener.link);
+    if (it != links_.end()) {
+        it->second.link->open(std::move(socket), listener.tcp, listener.service.name,
+                              listener.service.port);
+    }
+}
+
+void Pump::pause(Listener& listener, int error) {
+    epoll_.remove(listener.fd.get());
+    listener.resume_at = now_ + kListenerPause;
+    report(link::ListenerError{listener.id, std::generic_category().message(error)});
+}
+
+}  // namespace xsock::pump

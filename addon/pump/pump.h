@@ -1,0 +1,162 @@
+// The pump: the one native thread that accepts, connects and copies. It owns every link, stream,
+// listener and socket; other threads reach it through its command queue and hear from it through
+// the event queue.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "hypervisor/hypervisor.h"
+#include "link/host.h"
+#include "link/link.h"
+#include "pump/command_queue.h"
+#include "pump/doorbell_source.h"
+#include "pump/event_queue.h"
+#include "pump/linger.h"
+#include "pump/listener.h"
+#include "pump/orphans.h"
+#include "sys/epoll.h"
+
+namespace xsock::pump {
+
+struct PumpOptions {
+    std::uint32_t domid = 0;
+    std::array<std::uint8_t, 16> instance{};
+    link::Limits limits;
+    std::size_t memory_total = std::size_t{512} << 20;
+    link::Timings timings;
+};
+
+struct StreamInfo {
+    link::LinkId link;
+    link::StreamId stream;
+    link::Direction direction;
+    std::string service;
+    const char* state;
+    std::uint64_t bytes_sent;
+    std::uint64_t bytes_received;
+    std::size_t buffered;
+    std::int64_t age_ms;
+};
+
+struct LinkInfo {
+    link::LinkId link;
+    std::size_t streams;
+    link::LinkCounters counters;
+};
+
+// Methods marked [any] may be called from any thread but the pump's; they wait for the pump. They
+// throw std::system_error: ECANCELED after stop(), ENOLINK for a link that is not there, else the
+// errno of what failed.
+class Pump final : public link::Host {
+  public:
+    // `wake` is called on the pump thread when there are events to take; it must not block.
+    Pump(hypervisor::Hypervisor hypervisor, hypervisor::Hypervisor self, const PumpOptions& options,
+         std::function<void()> wake);
+    ~Pump() override;
+
+    struct Offer {
+        link::LinkId link;
+        hypervisor::GrantRef ring_ref;
+        hypervisor::EventChannelPort port;
+    };
+    // [any] A new link to `peer` over pages that we grant.
+    Offer offer(hypervisor::DomId peer, std::uint16_t order);
+    // [any] A new link over pages that `peer` granted.
+    link::LinkId connect(hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
+                         hypervisor::EventChannelPort port);
+    // [any] A link of this domain with itself.
+    link::LinkId connect_self(std::uint16_t order);
+    // [any] Ends a link; LinkReleased is reported when its pages are given back.
+    void close_link(link::LinkId link, sys::Duration drain);
+    // [any]
+    void set_exports(link::LinkId link, std::shared_ptr<const link::ExportTable> exports);
+    void send_services(link::LinkId link, std::vector<std::byte> message);
+    void set_limits(const link::Limits& limits, std::size_t memory_total);
+    bool terminate(link::LinkId link, link::StreamId stream);
+    link::ListenerId listen(link::LinkId link, ServiceAddress service, bool tcp,
+                            sys::UniqueFd socket);
+    void unlisten(link::ListenerId listener);
+    std::vector<StreamInfo> streams();
+    std::vector<LinkInfo> links();
+    // [any] What happened since the last call.
+    std::vector<link::Event> take_events() { return events_.take(); }
+    // [any] Ends all links and the thread. Called once; the destructor does it otherwise.
+    void stop();
+
+    // link::Host, pump thread only.
+    [[nodiscard]] sys::TimePoint now() const noexcept override { return now_; }
+    [[nodiscard]] const link::Limits& limits() const noexcept override { return options_.limits; }
+    [[nodiscard]] const link::Timings& timings() const noexcept override {
+        return options_.timings;
+    }
+    [[nodiscard]] link::Budget& budget() noexcept override { return budget_; }
+    void watch(sys::Pollable& pollable, int fd) override;
+    void bury(std::unique_ptr<link::Stream> stream) override {
+        graveyard_.push_back(std::move(stream));
+    }
+    void adopt_orphan(std::unique_ptr<link::Stream> stream) override {
+        orphans_.adopt(std::move(stream));
+    }
+    void linger(sys::UniqueFd fd) override;
+    void schedule(link::Link& link) noexcept override;
+    void report(link::Event event) override;
+
+  private:
+    struct Entry {
+        std::unique_ptr<link::Link> link;
+        DoorbellSource* source = nullptr;
+        bool runnable = false;
+        link::LinkId partner = 0;  // self link: the id of the other end
+        bool quiet = false;        // self link, serving end: the other end speaks for both
+    };
+    struct Wake final : sys::Pollable {
+        explicit Wake(CommandQueue& queue) : commands(queue) {}
+        void on_ready(std::uint32_t) override { commands.run(); }
+        CommandQueue& commands;
+    };
+
+    void run();
+    void turn();
+    void serve_links();
+    void run_timers();
+    void remove_dead_links();
+    [[nodiscard]] int timeout_ms() const;
+    Entry& find(link::LinkId link);
+    link::LinkId adopt(hypervisor::DomId peer, link::ChannelMemory memory, DoorbellSource& source,
+                       hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port);
+    void accept(Listener& listener, sys::UniqueFd socket);
+    void pause(Listener& listener, int error);
+    void close_listeners_of(link::LinkId link);
+
+    hypervisor::Hypervisor hypervisor_;
+    hypervisor::Hypervisor self_;
+    PumpOptions options_;
+    link::Budget budget_;
+    EventQueue events_;
+    CommandQueue commands_;
+    Wake wake_{commands_};
+    sys::Epoll epoll_;
+    DoorbellSource source_;
+    DoorbellSource self_source_;
+    LingerSet lingering_{epoll_};
+    Orphans orphans_;
+    std::map<link::LinkId, Entry> links_;
+    std::map<link::ListenerId, std::unique_ptr<Listener>> listeners_;
+    std::vector<std::unique_ptr<link::Stream>> graveyard_;
+    std::vector<std::unique_ptr<Listener>> closed_listeners_;
+    std::vector<link::LinkId> runnable_;
+    sys::TimePoint now_ = sys::Clock::now();
+    link::LinkId next_link_ = 1;
+    link::ListenerId next_listener_ = 1;
+    bool stopping_ = false;
+    std::atomic<bool> stopped_{false};
+    std::thread thread_;
+};
+
+}  // namespace xsock::pump

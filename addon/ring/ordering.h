@@ -1,0 +1,44 @@
+// Every memory order of the rings, and the only place that names one. All words are shared with a
+// peer that may write anything at any time: each load is one load, into a local, never repeated.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace xsock::ring {
+
+// The peer's index: what it wrote before publishing is visible after this load.
+inline std::uint32_t load_acquire(std::uint32_t& word) noexcept {
+    return std::atomic_ref(word).load(std::memory_order_acquire);
+}
+// Publishes our index: pairs with the peer's acquire load.
+inline void store_release(std::uint32_t& word, std::uint32_t value) noexcept {
+    std::atomic_ref(word).store(value, std::memory_order_release);
+}
+inline std::uint8_t load_acquire(std::uint8_t& byte) noexcept {
+    return std::atomic_ref(byte).load(std::memory_order_acquire);
+}
+inline void store_release(std::uint8_t& byte, std::uint8_t value) noexcept {
+    std::atomic_ref(byte).store(value, std::memory_order_release);
+}
+// "Ring me": the full barrier makes the request visible before the index is looked at once more;
+// pairs with full_barrier() between the peer's publish and its take_bits().
+inline void set_bits(std::uint8_t& byte, std::uint8_t bits) noexcept {
+    std::atomic_ref(byte).fetch_or(bits, std::memory_order_seq_cst);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+// Takes the bits away and tells which of them were set.
+inline std::uint8_t take_bits(std::uint8_t& byte, std::uint8_t bits) noexcept {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const std::uint8_t before = std::atomic_ref(byte).load(std::memory_order_relaxed);
+    if ((before & bits) == 0) {
+        return 0;  // spares the locked instruction; a bit set later is seen by the setter's second
+                   // look
+    }
+    return static_cast<std::uint8_t>(
+        std::atomic_ref(byte).fetch_and(static_cast<std::uint8_t>(~bits),
+                                        std::memory_order_seq_cst) &
+        bits);
+}
+
+}  // namespace xsock::ring

@@ -1,0 +1,15 @@
+// Monotonic time as the pump uses it.
+#pragma once
+
+#include <chrono>
+
+namespace xsock::sys {
+
+using Clock = std::chrono::steady_clock;
+using TimePoint = Clock::time_point;
+using Duration = Clock::duration;
+using std::chrono::milliseconds;
+
+inline constexpr TimePoint kNever = TimePoint::max();
+
+}  // namespace xsock::sys

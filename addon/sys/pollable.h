@@ -1,0 +1,16 @@
+// Something whose file descriptor sits in the pump's epoll; its address is the epoll tag.
+// It must outlive the turn of the loop in which its descriptor was removed (see link::Host::bury).
+#pragma once
+
+#include <cstdint>
+
+namespace xsock::sys {
+
+class Pollable {
+  public:
+    virtual ~Pollable() = default;
+    // `events` are EPOLL... bits.
+    virtual void on_ready(std::uint32_t events) = 0;
+};
+
+}  // namespace xsock::sys
