@@ -1,0 +1,107 @@
+/**
+ * The configuration as the rest of the daemon sees it: checked, fully defaulted, read-only, in plain
+ * units (bytes, milliseconds). Types only: how the YAML becomes this is in load.ts and build.ts.
+ */
+import type { DataplaneLimits, LinkTimings, Target } from '../dataplane/dataplane.js';
+import type { DomId, ServicePort } from '../ids.js';
+import type { ServiceName } from '../service/name.js';
+import type { ConfigWarning } from './problems.js';
+
+/** Where a setting stands, so that log lines and explanations can name it. */
+export interface SourcePosition {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** From 1. */
+  readonly column: number;
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+/** `auto` is `pretty` on a terminal and `json` elsewhere. */
+export type LogFormat = 'auto' | 'json' | 'pretty';
+
+export interface LogConfig {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+}
+
+/** One domain to link with. */
+export interface PeerConfig {
+  readonly domid: DomId;
+  /** Domain name that the operator vouches for, where xenstore does not tell it. */
+  readonly name: string | undefined;
+  readonly source: SourcePosition;
+}
+
+/** Which peers a rule is about. */
+export type PeerSelector =
+  | { readonly kind: 'domid'; readonly domid: DomId }
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'any' };
+
+/** Which services an import rule is about. */
+export type ServiceSelector =
+  | { readonly kind: 'name'; readonly name: ServiceName }
+  | { readonly kind: 'port'; readonly port: ServicePort }
+  | { readonly kind: 'any' };
+
+/** One entry of an export's allow-list. */
+export interface AllowEntry {
+  readonly peer: PeerSelector;
+  readonly source: SourcePosition;
+}
+
+/** A service of this domain. At least one of `name` and `port` is set. */
+export interface ExportConfig {
+  readonly name: ServiceName | undefined;
+  readonly port: ServicePort | undefined;
+  readonly target: Target;
+  /** Empty: nobody but this domain itself. */
+  readonly allow: readonly AllowEntry[];
+  readonly source: SourcePosition;
+}
+
+/** A local TCP address; `host` is an IPv4 or IPv6 literal. */
+export interface TcpAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Which services of which peers appear here, and who may use their sockets. First match wins. */
+export interface ImportConfig {
+  readonly peer: PeerSelector;
+  readonly service: ServiceSelector;
+  /** User name or uid; undefined: the daemon's own. */
+  readonly owner: string | number | undefined;
+  /** Group name or gid; undefined: the daemon's own. */
+  readonly group: string | number | undefined;
+  /** Permission bits of the socket, e.g. 0o660. */
+  readonly mode: number;
+  /** A TCP address to listen on as well; only on rules for one service of one peer. */
+  readonly tcp: TcpAddress | undefined;
+  /** Undefined for the rule that stands in when there is no `imports` at all. */
+  readonly source: SourcePosition | undefined;
+}
+
+export interface LinkConfig extends LinkTimings {
+  /** Base-2 logarithm of the bytes of the ring in each direction, 12..20. */
+  readonly ringOrder: number;
+}
+
+export interface Config {
+  /** Absolute path of the run directory, without a trailing slash. */
+  readonly run: string;
+  readonly log: LogConfig;
+  /** Undefined: a guest links with dom0, dom0 with every guest that publishes for it. */
+  readonly peers: readonly PeerConfig[] | undefined;
+  readonly exports: readonly ExportConfig[];
+  /** In order; without `imports` in the files this is one rule that takes every service. */
+  readonly imports: readonly ImportConfig[];
+  readonly limits: DataplaneLimits;
+  readonly link: LinkConfig;
+  /** Milliseconds that streams get to end by themselves at shutdown. */
+  readonly drainTimeout: number;
+  /** What is legal but cannot be meant. */
+  readonly warnings: readonly ConfigWarning[];
+}

@@ -1,0 +1,46 @@
+/** What is wrong with a configuration: every problem has a place, what was found and what was expected. */
+import { XsockError } from '../errors.js';
+import type { SourcePosition } from './config.js';
+
+export interface ConfigProblem extends SourcePosition {
+  /** Path of the key in its file, e.g. `exports[0].target`; `(document)` for the file as a whole. */
+  readonly path: string;
+  readonly found: string;
+  readonly expected: string;
+}
+
+/** A legal setting that cannot be meant, e.g. an import rule that never matches. */
+export interface ConfigWarning extends SourcePosition {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** `file:line`, for explanations and log lines. */
+export function formatSource(source: SourcePosition): string {
+  return `${source.file}:${source.line}`;
+}
+
+/** `file:line:column: path: found X, expected Y` */
+export function formatProblem(problem: ConfigProblem): string {
+  const { file, line, column, path, found, expected } = problem;
+  return `${file}:${line}:${column}: ${path}: found ${found}, expected ${expected}`;
+}
+
+/** `file:line:column: path: warning: message` */
+export function formatWarning(warning: ConfigWarning): string {
+  const { file, line, column, path, message } = warning;
+  return `${file}:${line}:${column}: ${path}: warning: ${message}`;
+}
+
+/** CONFIG_INVALID with the list behind its message, for those who show it as JSON. */
+export class ConfigProblems extends XsockError {
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(problems: readonly ConfigProblem[]) {
+    const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+    const lines = problems.map(problem => `\n${formatProblem(problem)}`);
+    super('CONFIG_INVALID', `${count} in the configuration:${lines.join('')}`);
+    this.name = 'ConfigProblems';
+    this.problems = problems;
+  }
+}

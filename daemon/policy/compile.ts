@@ -1,0 +1,22 @@
+/** Policy as the table that the data plane looks up an OPEN in. Pure; made anew for each peer. */
+import type { ExportConfig } from '../config/config.js';
+import type { ExportEntry } from '../dataplane/dataplane.js';
+import type { DomId } from '../ids.js';
+import { decide, type PeerIdentity } from './decide.js';
+
+/**
+ * One entry for each export, denied ones included (so that a refusal can tell *denied* from *no such
+ * service*). The own domain may always open its own exports: there the modes of the socket files guard.
+ */
+export function compileExports(
+  exports: readonly ExportConfig[],
+  peer: PeerIdentity,
+  ownDomid: DomId,
+): readonly ExportEntry[] {
+  return exports.map(service => ({
+    name: service.name,
+    port: service.port,
+    allowed: peer.domid === ownDomid || decide({ peer, export: service }).kind === 'allow',
+    target: service.target,
+  }));
+}

@@ -1,0 +1,84 @@
+/**
+ * Names of services and domains, and how text that somebody else chose is shown. Names become file
+ * names under the run directory, so the rules here are what keeps a peer inside its own directory.
+ */
+import { XsockError } from '../errors.js';
+
+declare const brand: unique symbol;
+/** A checked service name: safe as a file name in the view. */
+export type ServiceName = string & { readonly [brand]: 'ServiceName' };
+
+/** Longest service or domain name, in characters (all ASCII, so bytes as well). */
+export const NAME_MAX = 64;
+
+const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+
+/**
+ * Checks a service name: 1-64 characters from A-Z a-z 0-9 . _ - but not `.`, `..` or `port`.
+ * Throws XsockError `SERVICE_NAME` that shows the name escaped and says what is wrong with it.
+ */
+export function parseServiceName(text: string): ServiceName {
+  const fault = serviceNameFault(text);
+  if (fault !== undefined) {
+    const shown = escapeForDisplay(text);
+    throw new XsockError('SERVICE_NAME', `"${shown}" is not a service name: ${fault}`, {
+      subject: shown,
+    });
+  }
+  return text as ServiceName;
+}
+
+/** Why a text is not a service name; undefined if it is one. */
+export function serviceNameFault(text: string): string | undefined {
+  if (text === '') return 'it is empty';
+  if (text.length > NAME_MAX) return `it is longer than ${NAME_MAX} characters`;
+  if (!NAME.test(text)) return 'only A-Z a-z 0-9 . _ - may be used';
+  if (text === '.' || text === '..') return 'it stands for a directory';
+  if (text === 'port') return '<run>/<domid>/port/ is where services appear by port number';
+  return undefined;
+}
+
+/** True for a domain name that can be a file name under `<run>/by-name/`. */
+export function isDomainName(text: string): boolean {
+  return NAME.test(text) && text !== '.' && text !== '..';
+}
+
+/**
+ * Text of unknown origin made safe for a log, a label or a terminal: printable ASCII only, with control
+ * characters (and so terminal escape sequences), other scripts, backslashes and quotes written as
+ * escapes. At most `limit` characters long; what was cut shows as `...`.
+ */
+export function escapeForDisplay(text: string, limit = 128): string {
+  let shown = '';
+  for (const character of text) {
+    const next = escapeCharacter(character);
+    if (shown.length + next.length > limit) return cut(text, limit);
+    shown += next;
+  }
+  return shown;
+}
+
+const ELLIPSIS = '...';
+
+/** Whole escapes only, so that half of one never reads as something else. */
+function cut(text: string, limit: number): string {
+  let shown = '';
+  for (const character of text) {
+    const next = escapeCharacter(character);
+    if (shown.length + next.length + ELLIPSIS.length > limit) break;
+    shown += next;
+  }
+  return shown + ELLIPSIS.slice(0, limit);
+}
+
+function escapeCharacter(character: string): string {
+  if (character === '\n') return '\\n';
+  if (character === '\r') return '\\r';
+  if (character === '\t') return '\\t';
+  if (character === '\\' || character === '"' || character === "'" || character === '`') {
+    return `\\${character}`;
+  }
+  const code = character.codePointAt(0) ?? 0;
+  if (code >= 0x20 && code < 0x7f) return character;
+  return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
+}
