@@ -398,12 +398,14 @@ void Link::update(Stream& stream) {
         // It takes no more, but what it has sent is still owed to the peer.
         stream.shutdown_wanted |= abi::kShutdownReceive;
     }
-    const bool sending_over =
-        (stream.shutdown_sent & abi::kShutdownSend) != 0 || stream.peer_stopped;
-    const bool full_close = stream.peer_ended && stream.peer_stopped;
+    constexpr std::uint8_t kBoth = abi::kShutdownSend | abi::kShutdownReceive;
+    const bool peer_closed = stream.peer_ended && stream.peer_stopped && stream.delivered();
+    const bool we_closed = stream.shutdown_sent == kBoth;
+    const bool both_ended =
+        stream.delivered() && stream.shutdown_wanted == stream.shutdown_sent &&
+        ((stream.shutdown_sent & abi::kShutdownSend) != 0 || stream.peer_stopped);
     if (stream.stage == Stream::Stage::kOpen && stream.notice == Stream::Notice::kNone &&
-        stream.delivered() && (sending_over || full_close) &&
-        (full_close || stream.shutdown_wanted == stream.shutdown_sent)) {
+        (peer_closed || we_closed || both_ended)) {
         finish(stream, EndReason::kClosed);
         erase(stream);
         return;

@@ -241,7 +241,7 @@ bool Link::send_data(Stream& stream) {
     stream.send_credit -= static_cast<std::uint32_t>(got.bytes);
     stream.bytes_sent += got.bytes;
     counters_.bytes_sent += got.bytes;
-    if (got.bytes < room && !stream.hung_up) {
+    if (got.bytes < room && !stream.input_ending) {
         stream.readable = false;  // drained: the next byte brings an edge
     }
     return true;

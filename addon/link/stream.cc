@@ -22,6 +22,9 @@ void Stream::on_ready(std::uint32_t events) {
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
         readable = true;
     }
+    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+        input_ending = true;
+    }
     if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
         hung_up = true;
     }

@@ -79,8 +79,9 @@ class Stream final : public sys::Pollable {
 
     // Local program -> ring.
     bool readable = false;
-    bool hung_up = false;    // the local program closed both ways
-    bool read_done = false;  // end-of-file seen, or the peer takes no more
+    bool input_ending = false;  // an end-of-file was announced: a short read does not mean drained
+    bool hung_up = false;       // the local program closed both ways
+    bool read_done = false;     // end-of-file seen, or the peer takes no more
     std::uint32_t send_credit = 0;
 
     // Ring -> local program.
