@@ -46,29 +46,18 @@ export function isDomainName(text: string): boolean {
 /**
  * Text of unknown origin made safe for a log, a label or a terminal: printable ASCII only, with control
  * characters (and so terminal escape sequences), other scripts, backslashes and quotes written as
- * escapes. At most `limit` characters long; what was cut shows as `...`.
+ * escapes. At most `limit` (3 or more) characters long; what was cut off shows as `...`.
  */
 export function escapeForDisplay(text: string, limit = 128): string {
   let shown = '';
+  /** The longest beginning that leaves room for the dots; whole escapes only, half of one misleads. */
+  let kept = '';
   for (const character of text) {
-    const next = escapeCharacter(character);
-    if (shown.length + next.length > limit) return cut(text, limit);
-    shown += next;
+    shown += escapeCharacter(character);
+    if (shown.length > limit) return `${kept}...`;
+    if (shown.length + 3 <= limit) kept = shown;
   }
   return shown;
-}
-
-const ELLIPSIS = '...';
-
-/** Whole escapes only, so that half of one never reads as something else. */
-function cut(text: string, limit: number): string {
-  let shown = '';
-  for (const character of text) {
-    const next = escapeCharacter(character);
-    if (shown.length + next.length + ELLIPSIS.length > limit) break;
-    shown += next;
-  }
-  return shown + ELLIPSIS.slice(0, limit);
 }
 
 function escapeCharacter(character: string): string {

@@ -1,0 +1,42 @@
+/** `exports` as the daemon uses them; no service name and no port twice. */
+import type { Target } from '../dataplane/dataplane.js';
+import { parseTarget } from './address.js';
+import type { AllowEntry, ExportConfig } from './config.js';
+import type { LocatedMap } from './located.js';
+import type { Report } from './report.js';
+import { peerSelector, portOf, serviceNameOf } from './selectors.js';
+import { Unique } from './unique.js';
+
+export function buildExports(root: LocatedMap, report: Report): readonly ExportConfig[] {
+  const names = new Unique('a service name that no other export has');
+  const ports = new Unique('a port that no other export has');
+  return (report.maps(root, 'exports') ?? []).flatMap(item => {
+    const nameNode = report.scalar(item, 'name');
+    const portNode = report.scalar(item, 'port');
+    if (nameNode !== undefined) names.add(nameNode.value, nameNode, report);
+    if (portNode !== undefined) ports.add(portNode.value, portNode, report);
+    const name = nameNode === undefined ? undefined : serviceNameOf(nameNode, report);
+    const port = typeof portNode?.value === 'number' ? portOf(portNode.value) : undefined;
+    const target = buildTarget(item, report);
+    const allow = buildAllow(item, report);
+    if (target === undefined) return [];
+    const { file, line, column } = item.place;
+    return [{ name, port, target, allow, source: { file, line, column } }];
+  });
+}
+
+function buildTarget(item: LocatedMap, report: Report): Target | undefined {
+  const node = report.text(item, 'target');
+  if (node === undefined) return undefined;
+  const target = parseTarget(node.value);
+  if (target.kind === 'ok') return target.value;
+  report.wrong(node, target.expected);
+  return undefined;
+}
+
+function buildAllow(item: LocatedMap, report: Report): readonly AllowEntry[] {
+  return (report.scalars(item, 'allow') ?? []).map(node => {
+    const { file, line, column } = node.place;
+    return { peer: peerSelector(node, report), source: { file, line, column } };
+  });
+}

@@ -1,0 +1,99 @@
+/** `imports` as the daemon uses them: rules in order, and which of them can never match. */
+import { parseTcpAddress } from './address.js';
+import type { ImportConfig, TcpAddress } from './config.js';
+import { DEFAULT_MODE, IMPORT_EVERYTHING } from './defaults.js';
+import type { LocatedMap, LocatedScalar, Place } from './located.js';
+import { formatSource } from './problems.js';
+import type { Report } from './report.js';
+import { covers, peerSelector, serviceSelector } from './selectors.js';
+
+interface Rule {
+  readonly config: ImportConfig;
+  readonly place: Place;
+  readonly tcpNode: LocatedScalar | undefined;
+}
+
+/** Without an `imports` key everything is imported; with an empty list nothing is. */
+export function buildImports(root: LocatedMap, report: Report): readonly ImportConfig[] {
+  if (!root.entries.has('imports')) return [IMPORT_EVERYTHING];
+  const rules = (report.maps(root, 'imports') ?? []).map(item => buildRule(item, report));
+  warnOfCovered(rules, report);
+  checkListeners(rules, report);
+  return rules.map(rule => rule.config);
+}
+
+function buildRule(item: LocatedMap, report: Report): Rule {
+  const peerNode = report.scalar(item, 'peer');
+  const serviceNode = report.scalar(item, 'service');
+  const modeNode = report.text(item, 'mode');
+  const tcpNode = report.text(item, 'tcp');
+  const { file, line, column } = item.place;
+  const config: ImportConfig = {
+    peer: peerNode === undefined ? { kind: 'any' } : peerSelector(peerNode, report),
+    service: serviceNode === undefined ? { kind: 'any' } : serviceSelector(serviceNode, report),
+    owner: account(item, 'owner', report),
+    group: account(item, 'group', report),
+    mode: modeNode === undefined ? DEFAULT_MODE : Number.parseInt(modeNode.value, 8),
+    tcp: tcpNode === undefined ? undefined : listener(tcpNode, report),
+    source: { file, line, column },
+  };
+  return { config, place: item.place, tcpNode };
+}
+
+function account(item: LocatedMap, key: string, report: Report): string | number | undefined {
+  const value = report.scalar(item, key)?.value;
+  return typeof value === 'string' || typeof value === 'number' ? value : undefined;
+}
+
+function listener(
+  node: LocatedScalar & { readonly value: string },
+  report: Report,
+): TcpAddress | undefined {
+  const address = parseTcpAddress(node.value);
+  if (address.kind === 'wrong') {
+    report.wrong(node, address.expected);
+    return undefined;
+  }
+  const { host } = address.value;
+  if (host !== '::1' && !host.startsWith('127.')) {
+    report.warn(node.place, `${host} is not a loopback address: the network can reach the service`);
+  }
+  return address.value;
+}
+
+function warnOfCovered(rules: readonly Rule[], report: Report): void {
+  for (const [index, { config, place }] of rules.entries()) {
+    const earlier = rules
+      .slice(0, index)
+      .find(
+        rule =>
+          covers(rule.config.peer, config.peer) && covers(rule.config.service, config.service),
+      );
+    if (earlier === undefined) continue;
+    report.warn(place, `never matches: the rule at ${formatSource(earlier.place)} covers it`);
+  }
+}
+
+/** A listener leads to one place only, and an address has one listener only. */
+function checkListeners(rules: readonly Rule[], report: Report): void {
+  const taken: { readonly address: TcpAddress; readonly place: Place }[] = [];
+  for (const { config, tcpNode } of rules) {
+    if (tcpNode === undefined) continue;
+    if (config.peer.kind === 'any' || config.service.kind === 'any') {
+      report.wrong(tcpNode, 'a rule for one service of one peer: tcp cannot lead to any');
+    }
+    const address = config.tcp;
+    if (address === undefined) continue;
+    const other = taken.find(earlier => collide(earlier.address, address));
+    if (other === undefined) taken.push({ address, place: tcpNode.place });
+    else report.wrong(tcpNode, `an address that is free (${formatSource(other.place)} has it)`);
+  }
+}
+
+function collide(a: TcpAddress, b: TcpAddress): boolean {
+  if (a.port !== b.port) return false;
+  // All addresses of one family: the kernel would refuse the second bind.
+  const sameFamily = a.host.includes(':') === b.host.includes(':');
+  const wildcard = [a.host, b.host].some(host => host === '0.0.0.0' || host === '::');
+  return a.host === b.host || (sameFamily && wildcard);
+}

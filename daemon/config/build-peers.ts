@@ -1,0 +1,23 @@
+/** `peers` as the daemon uses them; no domid and no name twice. */
+import type { PeerConfig } from './config.js';
+import type { LocatedMap } from './located.js';
+import type { Report } from './report.js';
+import { domidOf } from './selectors.js';
+import { Unique } from './unique.js';
+
+/** Undefined without a `peers` key: then the peers are found by themselves. */
+export function buildPeers(root: LocatedMap, report: Report): readonly PeerConfig[] | undefined {
+  const domids = new Unique('a domid that no other peer has');
+  const names = new Unique('a domain name that no other peer has');
+  return report.maps(root, 'peers')?.flatMap(item => {
+    const nameNode = report.text(item, 'name');
+    if (nameNode !== undefined) names.add(nameNode.value, nameNode, report);
+    const domidNode = report.scalar(item, 'domid');
+    if (domidNode === undefined) return [];
+    const domid = domidOf(domidNode, report);
+    if (domid === undefined) return [];
+    domids.add(domid, domidNode, report);
+    const { file, line, column } = item.place;
+    return [{ domid, name: nameNode?.value, source: { file, line, column } }];
+  });
+}

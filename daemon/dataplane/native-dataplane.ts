@@ -1,0 +1,171 @@
+/** The data plane on the addon: turns errno errors into XsockErrors and event batches into calls. */
+import type { DomId, EventChannelPort, GrantRef, LinkId, ListenerId } from '../ids.js';
+import { messageOf, XsockError } from '../errors.js';
+import type {
+  Dataplane,
+  DataplaneEvent,
+  DataplaneLimits,
+  DataplaneOptions,
+  ExportEntry,
+  LinkCounters,
+  ListenerHandle,
+  ListenerOptions,
+  Offer,
+  StreamInfo,
+} from './dataplane.js';
+import { loadNative, type NativeDataplane } from './native.js';
+
+/** Ring order of a domain's link with itself: 1 MiB each way, of private memory. */
+const SELF_RING_ORDER = 20;
+
+interface ErrnoError {
+  readonly code: string;
+}
+
+function hasErrno(error: unknown): error is ErrnoError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string';
+}
+
+function wrapped(action: string, error: unknown): XsockError {
+  return new XsockError('DATAPLANE', `${action}: ${messageOf(error)}`, {
+    ...(hasErrno(error) ? { errno: error.code } : {}),
+    syscall: action,
+    cause: error,
+  });
+}
+
+/** Opens the data plane. Throws `HYPERVISOR_UNAVAILABLE` or `ADDON_MISSING`. */
+export function openDataplane(options: DataplaneOptions): Dataplane {
+  return new AddonDataplane(options);
+}
+
+class AddonDataplane implements Dataplane {
+  readonly #native: NativeDataplane;
+  readonly #closing = new Map<LinkId, () => void>();
+  #consumer: (events: readonly DataplaneEvent[]) => void = () => {};
+
+  constructor(options: DataplaneOptions) {
+    const { Dataplane: Constructor } = loadNative();
+    try {
+      this.#native = new Constructor(options, () => this.#dispatch());
+    } catch (error) {
+      throw new XsockError(
+        'HYPERVISOR_UNAVAILABLE',
+        `the hypervisor cannot be reached through ${options.hypervisor.domainDir}: ${messageOf(error)}`,
+        { ...(hasErrno(error) ? { errno: error.code } : {}), cause: error },
+      );
+    }
+  }
+
+  onEvents(consumer: (events: readonly DataplaneEvent[]) => void): void {
+    this.#consumer = consumer;
+  }
+
+  async offer(peer: DomId, ringOrder: number): Promise<Offer> {
+    try {
+      return await this.#native.offer(peer, ringOrder);
+    } catch (error) {
+      throw wrapped('offer', error);
+    }
+  }
+
+  async connect(peer: DomId, ringRef: GrantRef, eventChannel: EventChannelPort): Promise<LinkId> {
+    try {
+      return (await this.#native.connect(peer, ringRef, eventChannel)) as LinkId;
+    } catch (error) {
+      throw wrapped('connect', error);
+    }
+  }
+
+  async connectSelf(): Promise<LinkId> {
+    return this.#call('connect', native => native.connectSelf(SELF_RING_ORDER) as LinkId);
+  }
+
+  async closeLink(link: LinkId, drain: number): Promise<void> {
+    const released = new Promise<void>(resolve => this.#closing.set(link, resolve));
+    try {
+      this.#native.closeLink(link, drain);
+    } catch (error) {
+      this.#closing.delete(link);
+      if (hasErrno(error) && error.code === 'ENOLINK') {
+        return; // it went down by itself: its pages are given back already
+      }
+      throw wrapped('close', error);
+    }
+    await released;
+  }
+
+  setExports(link: LinkId, exports: readonly ExportEntry[]): void {
+    this.#ifThere('set exports', native => native.setExports(link, exports));
+  }
+
+  sendServices(link: LinkId, payload: Uint8Array): void {
+    this.#ifThere('send services', native => native.sendServices(link, payload));
+  }
+
+  async listen(options: ListenerOptions): Promise<ListenerHandle> {
+    return this.#call('listen', native => native.listen(options));
+  }
+
+  async unlisten(listener: ListenerId): Promise<void> {
+    this.#call('unlisten', native => native.unlisten(listener));
+  }
+
+  async streams(): Promise<readonly StreamInfo[]> {
+    return this.#call('streams', native => native.streams());
+  }
+
+  async counters(): Promise<readonly LinkCounters[]> {
+    return this.#call('counters', native => native.links());
+  }
+
+  async resetStream(link: LinkId, stream: number): Promise<boolean> {
+    return this.#ifThere('reset', native => native.terminate(link, stream)) ?? false;
+  }
+
+  setLimits(limits: DataplaneLimits): void {
+    this.#call('set limits', native => native.setLimits(limits));
+  }
+
+  async close(): Promise<void> {
+    this.#native.close();
+  }
+
+  #dispatch(): void {
+    const events: DataplaneEvent[] = [];
+    for (const event of this.#native.takeEvents()) {
+      if (event.kind === 'link-released') {
+        this.#closing.get(event.link as LinkId)?.();
+        this.#closing.delete(event.link as LinkId);
+      } else {
+        events.push(event);
+      }
+    }
+    if (events.length > 0) {
+      this.#consumer(events);
+    }
+  }
+
+  #call<Result>(action: string, body: (native: NativeDataplane) => Result): Result {
+    try {
+      return body(this.#native);
+    } catch (error) {
+      throw wrapped(action, error);
+    }
+  }
+
+  /** For calls about a link that may have gone down an instant ago, which its event will tell. */
+  #ifThere<Result>(
+    action: string,
+    body: (native: NativeDataplane) => Result,
+  ): Result | undefined {
+    try {
+      return body(this.#native);
+    } catch (error) {
+      if (hasErrno(error) && error.code === 'ENOLINK') {
+        return undefined;
+      }
+      throw wrapped(action, error);
+    }
+  }
+}

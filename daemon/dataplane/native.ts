@@ -1,0 +1,66 @@
+/**
+ * The one door to the addon: its types, and the only place that loads it. What C++ does behind these
+ * signatures is described in addon/binding/.
+ */
+import { createRequire } from 'node:module';
+import { messageOf, XsockError } from '../errors.js';
+import type {
+  DataplaneEvent,
+  DataplaneLimits,
+  DataplaneOptions,
+  ExportEntry,
+  LinkCounters,
+  ListenerHandle,
+  ListenerOptions,
+  Offer,
+  StreamInfo,
+} from './dataplane.js';
+import type { NativeLoopbackMachine } from './native-loopback.js';
+
+/** Besides the events of the contract: the pages and the port of a link have been given back. */
+export type NativeEvent = DataplaneEvent | { readonly kind: 'link-released'; readonly link: number };
+
+/** addon/binding/dataplane.h. Errors thrown or rejected carry `code` (errno name) and `errno`. */
+export interface NativeDataplane {
+  offer(peer: number, ringOrder: number): Promise<Offer>;
+  connect(peer: number, ringRef: number, eventChannel: number): Promise<number>;
+  connectSelf(ringOrder: number): number;
+  closeLink(link: number, drain: number): void;
+  setExports(link: number, exports: readonly ExportEntry[]): void;
+  sendServices(link: number, payload: Uint8Array): void;
+  setLimits(limits: DataplaneLimits): void;
+  listen(options: ListenerOptions): ListenerHandle;
+  unlisten(listener: number): void;
+  streams(): StreamInfo[];
+  links(): LinkCounters[];
+  terminate(link: number, stream: number): boolean;
+  takeEvents(): NativeEvent[];
+  close(): void;
+}
+
+export interface Native {
+  readonly Dataplane: new (options: DataplaneOptions, wake: () => void) => NativeDataplane;
+  readonly LoopbackMachine: new (limits?: object) => NativeLoopbackMachine;
+  /** sd_notify(3): sends `message` as one datagram; `@` at the start of the path: abstract. */
+  sdNotify(socketPath: string, message: string): void;
+}
+
+const ADDON = '../../../addon/build/Release/xsock.node';
+
+let loaded: Native | undefined;
+
+/** Loads the addon on first use. Throws `ADDON_MISSING` with what to do about it. */
+export function loadNative(): Native {
+  if (loaded === undefined) {
+    try {
+      loaded = createRequire(import.meta.url)(ADDON) as Native;
+    } catch (error) {
+      throw new XsockError(
+        'ADDON_MISSING',
+        `the native addon does not load (${messageOf(error)}): build it with 'npm run build'`,
+        { cause: error },
+      );
+    }
+  }
+  return loaded;
+}
