@@ -10,7 +10,7 @@ namespace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
     xsock::binding::Dataplane::init(env, exports);
-    xsock::binding::init_loopback_machine(env, exports);
+    xsock::binding::LoopbackMachine::init(env, exports);
     xsock::binding::init_sd_notify(env, exports);
     return exports;
 }

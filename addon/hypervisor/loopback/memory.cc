@@ -1,0 +1,141 @@
+#include "hypervisor/loopback/memory.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "hypervisor/loopback/hypercall.h"
+#include "sys/error.h"
+#include "sys/mapping.h"
+
+namespace xsock::hypervisor::loopback {
+
+namespace {
+
+Request make_request(Operation operation, DomId peer, std::size_t count, Access access,
+                     const UnmapNotify* notify) {
+    Request request;
+    request.operation = static_cast<std::uint32_t>(operation);
+    request.peer = peer;
+    request.count = static_cast<std::uint32_t>(count);
+    request.access = access == Access::kReadWrite ? kReadWrite : kReadOnly;
+    if (notify != nullptr) {
+        request.notify_offset = notify->offset;
+        request.notify_port = notify->port;
+    }
+    return request;
+}
+
+// What the machine holds for us under a handle; given back on destruction.
+class Holding {
+  public:
+    Holding(std::shared_ptr<Hypercall> hypercall, Operation release, std::uint32_t handle)
+        : hypercall_(std::move(hypercall)), release_(release), handle_(handle) {}
+    Holding(const Holding&) = delete;
+    Holding& operator=(const Holding&) = delete;
+    ~Holding() {
+        Request request;
+        request.operation = static_cast<std::uint32_t>(release_);
+        request.handle = handle_;
+        try {
+            hypercall_->call(request, "release");
+        } catch (const std::system_error&) {
+            // The machine is gone and with it everything that it held for us.
+            return;
+        }
+    }
+
+  private:
+    std::shared_ptr<Hypercall> hypercall_;
+    Operation release_;
+    std::uint32_t handle_;
+};
+
+class LoopbackShared final : public SharedPages {
+  public:
+    LoopbackShared(std::shared_ptr<Hypercall> hypercall, Answer answer)
+        : holding_(std::move(hypercall), Operation::kUnshare, answer.value),
+          refs_(std::move(answer.words)),
+          mapping_(sys::Mapping::shared(answer.fds.at(0).get(), refs_.size() * kPageSize,
+                                        PROT_READ | PROT_WRITE)) {}
+    [[nodiscard]] std::span<std::byte> bytes() noexcept override { return mapping_.bytes(); }
+    [[nodiscard]] std::span<const GrantRef> refs() const noexcept override { return refs_; }
+
+  private:
+    Holding holding_;
+    std::vector<GrantRef> refs_;
+    sys::Mapping mapping_;
+};
+
+// One contiguous range, filled run by run from the files that hold the pages.
+sys::Mapping map_runs(const Answer& answer, std::size_t pages, int protection) {
+    void* const base =
+        ::mmap(nullptr, pages * kPageSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) {
+        sys::throw_errno("mmap");
+    }
+    sys::Mapping range(base, pages * kPageSize);
+    std::size_t filled = 0;
+    for (std::size_t run = 0; run < answer.count; ++run) {
+        const std::size_t first = answer.words.at(2 * run);
+        const std::size_t length = answer.words.at(2 * run + 1);
+        if (length > pages - filled) {
+            sys::throw_errno("map", EPROTO);
+        }
+        if (::mmap(range.bytes().data() + filled * kPageSize, length * kPageSize, protection,
+                   MAP_SHARED | MAP_FIXED, answer.fds.at(run).get(),
+                   static_cast<off_t>(first * kPageSize)) == MAP_FAILED) {
+            sys::throw_errno("mmap");
+        }
+        filled += length;
+    }
+    return range;
+}
+
+class LoopbackMapped final : public MappedPages {
+  public:
+    LoopbackMapped(std::shared_ptr<Hypercall> hypercall, const Answer& answer, std::size_t pages,
+                   Access access)
+        : holding_(std::move(hypercall), Operation::kUnmap, answer.value),
+          mapping_(map_runs(answer, pages,
+                            access == Access::kReadWrite ? PROT_READ | PROT_WRITE : PROT_READ)) {}
+    [[nodiscard]] std::span<std::byte> bytes() noexcept override { return mapping_.bytes(); }
+
+  private:
+    Holding holding_;
+    sys::Mapping mapping_;
+};
+
+class LoopbackMemory final : public GrantedMemory {
+  public:
+    explicit LoopbackMemory(const std::string& socket_path)
+        : hypercall_(std::make_shared<Hypercall>(socket_path)) {}
+
+    std::unique_ptr<SharedPages> share(DomId peer, std::size_t pages, Access access,
+                                       const UnmapNotify* notify) override {
+        const auto request = make_request(Operation::kShare, peer, pages, access, notify);
+        return std::make_unique<LoopbackShared>(hypercall_, hypercall_->call(request, "share"));
+    }
+    std::unique_ptr<MappedPages> map(DomId owner, std::span<const GrantRef> refs, Access access,
+                                     const UnmapNotify* notify) override {
+        if (refs.empty() || refs.size() > kMaxPages) {
+            sys::throw_errno("map", EINVAL);
+        }
+        const auto request = make_request(Operation::kMap, owner, refs.size(), access, notify);
+        return std::make_unique<LoopbackMapped>(hypercall_, hypercall_->call(request, "map", refs),
+                                                refs.size(), access);
+    }
+
+  private:
+    std::shared_ptr<Hypercall> hypercall_;
+};
+
+}  // namespace
+
+std::unique_ptr<GrantedMemory> connect_memory(const std::string& socket_path) {
+    return std::make_unique<LoopbackMemory>(socket_path);
+}
+
+}  // namespace xsock::hypervisor::loopback
