@@ -22,21 +22,12 @@
 #include "hypervisor/self/self.h"
 #include "sys/socket.h"
 #include "tap.h"
+#include "temp_dir.h"
 
 namespace {
 
 using namespace xsock;
 using Bytes = std::vector<char>;
-
-// A directory that goes away with everything in it.
-struct TempDir {
-    TempDir() {
-        char name[] = "/tmp/xspXXXXXX";
-        path = ::mkdtemp(name);
-    }
-    ~TempDir() { [[maybe_unused]] const int result = std::system(("rm -rf " + path).c_str()); }
-    std::string path;
-};
 
 sys::UniqueFd dial(const std::string& path) {
     sockaddr_un address{};

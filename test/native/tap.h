@@ -22,7 +22,8 @@ inline State& state() {
 
 inline void check(bool ok, const char* expression, const char* file, int line) {
     if (!ok) {
-        state().faults.push_back(std::string(file) + ":" + std::to_string(line) + ": " + expression);
+        state().faults.push_back(std::string(file) + ":" + std::to_string(line) + ": " +
+                                 expression);
     }
 }
 
@@ -50,4 +51,5 @@ inline int done() {
 
 }  // namespace tap
 
-#define CHECK(expression) ::tap::check(static_cast<bool>(expression), #expression, __FILE__, __LINE__)
+#define CHECK(expression) \
+    ::tap::check(static_cast<bool>(expression), #expression, __FILE__, __LINE__)

@@ -1,0 +1,20 @@
+// A directory that goes away with everything in it. Its path is short: sun_path holds 107 bytes.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+struct TempDir {
+    TempDir() {
+        char name[] = "/tmp/xspXXXXXX";
+        path = ::mkdtemp(name);
+    }
+    TempDir(const TempDir&) = delete;
+    TempDir& operator=(const TempDir&) = delete;
+    ~TempDir() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path, ignored);
+    }
+    std::string path;
+};
