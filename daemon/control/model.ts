@@ -1,0 +1,101 @@
+/**
+ * What the control socket may ask of a running daemon, and the shape of what it answers. Plain JSON
+ * types: the server writes them, the client reads them, nothing in between. Texts that a peer chose are
+ * handed over as they are; whoever shows them escapes them.
+ */
+import type { LinkCounters, StreamInfo } from '../dataplane/dataplane.js';
+
+/** As in the link machine. */
+export type LinkStateName = 'absent' | 'offering' | 'connecting' | 'up' | 'draining' | 'down';
+
+export interface PeerStatus {
+  readonly domid: number;
+  /** As the hypervisor's tools or the configuration call it; null if nobody tells. */
+  readonly name: string | null;
+  /** The link of this domain with itself: its own exports, seen from inside. */
+  readonly self: boolean;
+  readonly state: LinkStateName;
+  /** Why the link is in that state when it is not up, e.g. the last down reason; empty if there is nothing to add. */
+  readonly reason: string;
+  /** Milliseconds since the epoch when the state was entered. */
+  readonly since: number;
+  /** The peer's instance id, 32 hexadecimal digits; null before it is known. */
+  readonly instance: string | null;
+  /** How many services the peer offers to this domain. */
+  readonly services: number;
+  /** Null while no link is up. `roundTrip` is in microseconds, 0 before the first. */
+  readonly counters: Omit<LinkCounters, 'link'> | null;
+}
+
+export interface DaemonStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly domid: number;
+  readonly name: string | null;
+  /** This start of the daemon, 32 hexadecimal digits. */
+  readonly instance: string;
+  readonly hypervisor: 'loopback' | 'xen';
+  /** False while the connection to xenstored is lost. */
+  readonly xenstore: boolean;
+  /** Milliseconds since the daemon started. */
+  readonly uptime: number;
+  readonly run: string;
+  /** Path of the main configuration file. */
+  readonly config: string;
+  /** By domid. */
+  readonly peers: readonly PeerStatus[];
+}
+
+/** A service that a peer offers to this domain, or that this domain exports. */
+export type ServiceStatus =
+  | {
+      readonly direction: 'imported';
+      /** The exporting domain. */
+      readonly domid: number;
+      readonly domain: string | null;
+      /** Peer-controlled. */
+      readonly name: string | null;
+      readonly port: number | null;
+      /** Local sockets that lead to it (paths, or `host:port` for TCP); empty if no import rule takes it. */
+      readonly sockets: readonly string[];
+      /** Why there is no socket although a rule takes it; null if all is well. */
+      readonly problem: string | null;
+    }
+  | {
+      readonly direction: 'exported';
+      /** This domain. */
+      readonly domid: number;
+      readonly domain: string | null;
+      readonly name: string | null;
+      readonly port: number | null;
+      /** `unix:/path` or `host:port`. */
+      readonly target: string;
+      /** Who may open it, as the configuration says, e.g. `1`, `web`, `*`; empty: nobody. */
+      readonly allowed: readonly string[];
+      /** Own sockets in the view that lead to it. */
+      readonly sockets: readonly string[];
+      readonly problem: string | null;
+    };
+
+export interface StreamStatus extends Omit<StreamInfo, 'link'> {
+  readonly domid: number;
+  readonly domain: string | null;
+}
+
+export interface ReloadResult {
+  /** What was changed, a sentence each; empty if nothing was. */
+  readonly changes: readonly string[];
+  /** Warnings of the new configuration, each with its file and line. */
+  readonly warnings: readonly string[];
+}
+
+/** Implemented by the daemon. Errors are XsockErrors; their code and message go to the caller. */
+export interface ControlModel {
+  status(): Promise<DaemonStatus>;
+  services(): Promise<readonly ServiceStatus[]>;
+  streams(): Promise<readonly StreamStatus[]>;
+  /** False if that peer has no such stream. */
+  resetStream(peer: number, stream: number): Promise<boolean>;
+  /** Reads the configuration again. Throws `CONFIG_INVALID` or `FILE_ACCESS` and then changes nothing. */
+  reload(): Promise<ReloadResult>;
+}
