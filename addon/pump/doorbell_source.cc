@@ -27,12 +27,18 @@ void DoorbellSource::on_ready(std::uint32_t) {
     for (std::size_t i = 0; i < count; ++i) {
         const auto it = bells_.find(ports[i]);
         if (it == bells_.end()) {
-            continue;  // closed since it rang
+            continue;  // closed since it rang, or not added yet
         }
         it->second.masked = true;
         it->second.link->note_doorbell();
         on_ring_(*it->second.link);
     }
+}
+
+void DoorbellSource::add(link::Link& link) {
+    bells_[link.port()] = Bell{&link};
+    doorbells_.unmask(link.port());
+    on_ring_(link);
 }
 
 void DoorbellSource::unmask(const link::Link& link, bool progress, sys::TimePoint now) {

@@ -22,7 +22,8 @@ class DoorbellSource final : public sys::Pollable {
         : doorbells_(doorbells), on_ring_(std::move(on_ring)), on_gone_(std::move(on_gone)) {}
 
     void on_ready(std::uint32_t events) override;
-    void add(link::Link& link) { bells_[link.port()] = Bell{&link}; }
+    // A port may have rung, and been masked, between its creation and now: looks at the link once.
+    void add(link::Link& link);
     void remove(const link::Link& link) { bells_.erase(link.port()); }
     // The link has had its turn: let its port ring again, now or later.
     void unmask(const link::Link& link, bool progress, sys::TimePoint now);

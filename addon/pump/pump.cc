@@ -174,10 +174,10 @@ LinkId Pump::adopt(hypervisor::DomId peer, link::ChannelMemory memory, DoorbellS
     now_ = sys::Clock::now();
     auto link =
         std::make_unique<link::Link>(*this, id, identity, std::move(memory), doorbells, port);
-    source.add(*link);
     Entry& entry = links_[id];
     entry.link = std::move(link);
     entry.source = &source;
+    source.add(*entry.link);
     entry.link->start();
     return id;
 }

@@ -1,0 +1,141 @@
+// Two pumps in two domains of a loopback machine: what a domain's link with itself cannot show.
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "hypervisor/loopback/connect.h"
+#include "hypervisor/loopback/machine.h"
+#include "hypervisor/self/self.h"
+#include "programs.h"
+#include "pump/pump.h"
+#include "tap.h"
+#include "temp_dir.h"
+
+namespace {
+
+using namespace xsock;
+using namespace programs;
+
+constexpr auto kSame = static_cast<std::uint32_t>(-1);
+
+// One domain with its pump; counts what its pump reports.
+class Domain {
+  public:
+    Domain(hypervisor::loopback::Machine& machine, const std::string& root, std::uint32_t domid) {
+        dir = root + "/" + std::to_string(domid);
+        std::filesystem::create_directories(dir);
+        machine.introduce(static_cast<hypervisor::DomId>(domid), dir + "/hypercall");
+        pump::PumpOptions options;
+        options.domid = domid;
+        pump = std::make_unique<pump::Pump>(hypervisor::loopback::connect_loopback(dir),
+                                            hypervisor::make_self_hypervisor(), options,
+                                            [this] { collect(); });
+    }
+    // Waits until the pump has reported `Event` for `link`.
+    template <typename Event>
+    bool wait_for(link::LinkId link) {
+        std::unique_lock lock(mutex_);
+        return condition_.wait_for(lock, std::chrono::seconds(10), [&] {
+            for (const link::Event& event : events_) {
+                const Event* found = std::get_if<Event>(&event);
+                if (found != nullptr && found->link == link) {
+                    return true;
+                }
+            }
+            return false;
+        });
+    }
+
+    std::string dir;
+    std::unique_ptr<pump::Pump> pump;
+
+  private:
+    void collect() {
+        const std::lock_guard lock(mutex_);
+        for (link::Event& event : pump->take_events()) {
+            events_.push_back(std::move(event));
+        }
+        condition_.notify_all();
+    }
+
+    std::mutex mutex_;
+    std::condition_variable condition_;
+    std::vector<link::Event> events_;
+};
+
+struct Pair {
+    TempDir root;
+    hypervisor::loopback::Machine machine{{}};
+    Domain low{machine, root.path, 0};
+    Domain high{machine, root.path, 3};
+};
+
+void links_come_up_every_time() {
+    Pair pair;
+    for (int round = 0; round < 50; ++round) {
+        const pump::Pump::Offer offer = pair.high.pump->offer(0, 12);
+        const link::LinkId link = pair.low.pump->connect(3, offer.ring_ref, offer.port);
+        CHECK(pair.low.wait_for<link::LinkUp>(link));
+        CHECK(pair.high.wait_for<link::LinkUp>(offer.link));
+        pair.low.pump->close_link(link, sys::milliseconds(0));
+        CHECK(pair.low.wait_for<link::LinkReleased>(link));
+        CHECK(pair.high.wait_for<link::LinkReleased>(offer.link));
+    }
+    for (const auto& counts : pair.machine.counts()) {
+        CHECK(counts.grants == 0 && counts.mappings == 0 && counts.event_channels == 0);
+    }
+}
+
+void bytes_cross_both_ways() {
+    Pair pair;
+    const pump::Pump::Offer offer = pair.high.pump->offer(0, 16);
+    const link::LinkId link = pair.low.pump->connect(3, offer.ring_ref, offer.port);
+    const std::map<Domain*, std::string> targets{{&pair.low, pair.low.dir + "/t"},
+                                                 {&pair.high, pair.high.dir + "/t"}};
+    std::vector<std::unique_ptr<Service>> services;
+    for (const auto& [domain, target] : targets) {
+        services.push_back(std::make_unique<Service>(target, echo));
+        const link::LinkId own = domain == &pair.low ? link : offer.link;
+        domain->pump->set_exports(
+            own, std::make_shared<const link::ExportTable>(
+                     std::vector<link::ExportEntry>{{"svc", 80, true, {false, target, 0}}}));
+        domain->pump->listen(own, {"svc", 0}, false,
+                             sys::listen_unix(domain->dir + "/svc", 0600, kSame, kSame));
+    }
+    std::vector<std::thread> clients;
+    std::atomic<int> good{0};
+    for (unsigned i = 0; i < 16; ++i) {
+        const Domain& domain = i % 2 == 0 ? pair.low : pair.high;
+        clients.emplace_back(
+            [&, i] { good += round_trip(domain.dir + "/svc", 300'000 + i, i) ? 1 : 0; });
+    }
+    for (std::thread& client : clients) {
+        client.join();
+    }
+    CHECK(good == 16);
+}
+
+void an_offer_is_good_once() {
+    Pair pair;
+    const pump::Pump::Offer offer = pair.high.pump->offer(0, 12);
+    const link::LinkId link = pair.low.pump->connect(3, offer.ring_ref, offer.port);
+    CHECK(pair.low.wait_for<link::LinkUp>(link));
+    int error = 0;
+    try {
+        pair.low.pump->connect(3, offer.ring_ref, offer.port);
+    } catch (const std::system_error& refused) {
+        error = refused.code().value();
+    }
+    CHECK(error != 0);
+}
+
+}  // namespace
+
+int main() {
+    tap::test("links come up, go and give everything back, time after time",
+              links_come_up_every_time);
+    tap::test("bytes cross both ways at once, opened from either side", bytes_cross_both_ways);
+    tap::test("an offer is good once", an_offer_is_good_once);
+    return tap::done();
+}
