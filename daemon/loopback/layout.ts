@@ -1,0 +1,38 @@
+/** Where a loopback machine keeps what: the one place that knows the file names. */
+import { join } from 'node:path';
+import type { DomId } from '../ids.js';
+
+export interface DomainLayout {
+  /** What a daemon of the domain is pointed at (`--loopback`). */
+  readonly dir: string;
+  /** xenstored's socket, as this domain sees it (`XENSTORED_PATH`). */
+  readonly xenstored: string;
+  /** The hypercall socket (addon/hypervisor/loopback/protocol.h). */
+  readonly hypercall: string;
+}
+
+export interface MachineLayout {
+  readonly dir: string;
+  readonly lock: string;
+  readonly control: string;
+  readonly domains: string;
+  domain(domid: DomId): DomainLayout;
+}
+
+export function machineLayout(dir: string): MachineLayout {
+  const domains = join(dir, 'domains');
+  return {
+    dir,
+    lock: join(dir, 'lock'),
+    control: join(dir, 'control'),
+    domains,
+    domain(domid) {
+      const domainDir = join(domains, String(domid));
+      return {
+        dir: domainDir,
+        xenstored: join(domainDir, 'xenstored'),
+        hypercall: join(domainDir, 'hypercall'),
+      };
+    },
+  };
+}
