@@ -1,0 +1,52 @@
+/** A daemon's control model, asked from another process. */
+import { type JsonCall, requestJson } from '../http/json-client.js';
+import type {
+  ControlModel,
+  DaemonStatus,
+  ReloadResult,
+  ServiceStatus,
+  StreamStatus,
+} from './model.js';
+import { controlPath } from './path.js';
+
+/**
+ * Every call throws `DAEMON_UNREACHABLE` if no daemon answers in that run directory, and
+ * `CONTROL_REFUSED` with the daemon's own words if it says no.
+ */
+export class ControlClient implements ControlModel {
+  readonly #path: string;
+
+  constructor(run: string) {
+    this.#path = controlPath(run);
+  }
+
+  async status(): Promise<DaemonStatus> {
+    return (await this.#ask({ method: 'GET', path: '/v1/status' })) as DaemonStatus;
+  }
+
+  async services(): Promise<readonly ServiceStatus[]> {
+    return (await this.#ask({ method: 'GET', path: '/v1/services' })) as ServiceStatus[];
+  }
+
+  async streams(): Promise<readonly StreamStatus[]> {
+    return (await this.#ask({ method: 'GET', path: '/v1/streams' })) as StreamStatus[];
+  }
+
+  /** True; an unknown stream is a refusal here, in the daemon's words. */
+  async resetStream(peer: number, stream: number): Promise<boolean> {
+    await this.#ask({ method: 'DELETE', path: `/v1/streams/${peer}/${stream}` });
+    return true;
+  }
+
+  async reload(): Promise<ReloadResult> {
+    return (await this.#ask({ method: 'POST', path: '/v1/reload' })) as ReloadResult;
+  }
+
+  #ask(call: JsonCall): Promise<unknown> {
+    return requestJson(
+      this.#path,
+      call,
+      "is xsockd running, is this its run directory (--run), and may you use the socket ('ls -l')?",
+    );
+  }
+}
