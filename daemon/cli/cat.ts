@@ -1,0 +1,74 @@
+/** `xsock cat`: standard input and output as one stream to a service, as nc does it. */
+import { once } from 'node:events';
+import { createConnection, type Socket } from 'node:net';
+import { XsockError } from '../errors.js';
+import { serviceSocketPath } from './service-path.js';
+import type { Verb } from './verb.js';
+
+/** What to do about the errors of connect(2) that have a usual cause. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  ENOENT: "that domain does not offer it to this one now ('xsock ls' lists what is offered)",
+  ENOTDIR: 'the run directory is not one of xsockd',
+  EACCES: "the import rule's owner, group and mode do not let you use it",
+  ECONNREFUSED: 'the daemon that served it has ended',
+};
+
+function failure(path: string, what: string, error: NodeJS.ErrnoException): XsockError {
+  const errno = error.code ?? 'unknown error';
+  const remedy = REMEDIES[errno];
+  return new XsockError(
+    'FILE_ACCESS',
+    `${what} '${path}': ${errno}${remedy === undefined ? '' : `: ${remedy}`}`,
+    { errno, subject: path, cause: error },
+  );
+}
+
+async function connect(path: string): Promise<Socket> {
+  // Half-open, so that a service may still be sending when our input has ended, and the other way round.
+  const socket = createConnection({ path, allowHalfOpen: true });
+  try {
+    await once(socket, 'connect');
+  } catch (error) {
+    throw failure(path, 'cannot connect to', error as NodeJS.ErrnoException);
+  }
+  return socket;
+}
+
+/** Copies both ways until the service has ended its side and all of it is written. */
+async function exchange(socket: Socket, path: string): Promise<void> {
+  const { stdin, stdout } = process;
+  stdin.pipe(socket);
+  socket.pipe(stdout, { end: false });
+  stdin.once('error', () => socket.end());
+  try {
+    await once(socket, 'end');
+  } catch (error) {
+    throw failure(path, 'the connection broke:', error as NodeJS.ErrnoException);
+  } finally {
+    stdin.unpipe(socket);
+    // What has not been read from standard input has nowhere to go any more.
+    stdin.destroy();
+  }
+  await new Promise<void>(resolve => {
+    stdout.write('', () => resolve());
+  });
+  socket.destroy();
+}
+
+export const catVerb: Verb = {
+  name: 'cat',
+  operands: '<domain> <service|port>',
+  summary: 'connect standard input and output to a service',
+  details:
+    "The end of standard input is passed on as a half-close; the exit is the service's end: 0 when it\n" +
+    'ended in order, 1 when it cannot be reached or the stream was reset. It speaks to the socket in\n' +
+    'the run directory only, so it also works where the control socket may not be used.\n' +
+    'For ssh: ProxyCommand xsock cat %h ssh',
+  arity: [2, 2],
+  json: false,
+  async execute({ operands: [domain = '', service = ''], run }) {
+    const path = serviceSocketPath(run, domain, service);
+    await exchange(await connect(path), path);
+    return 0;
+  },
+};

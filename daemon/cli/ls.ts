@@ -1,0 +1,61 @@
+/** `xsock ls`: the services that are offered to this domain, and those that it exports. */
+import { ControlClient } from '../control/client.js';
+import type { ServiceStatus } from '../control/model.js';
+import { resolveDomain } from './domain.js';
+import { formatTable, print, printJson } from './output.js';
+import type { Verb } from './verb.js';
+
+/** Where the service can be used, or where it leads and for whom. */
+function detail(service: ServiceStatus): string {
+  const parts: string[] = [];
+  if (service.direction === 'exported') {
+    const allowed = service.allowed.length === 0 ? 'nobody' : service.allowed.join(', ');
+    parts.push(`to ${service.target}, for ${allowed}`);
+  } else {
+    parts.push(service.sockets.length === 0 ? 'not imported' : service.sockets.join(' '));
+  }
+  if (service.problem !== null) parts.push(`PROBLEM: ${service.problem}`);
+  return parts.join('; ');
+}
+
+function row(service: ServiceStatus): readonly (string | number)[] {
+  return [
+    service.domid,
+    service.domain ?? '',
+    service.name ?? '',
+    service.port ?? '',
+    service.direction,
+    detail(service),
+  ];
+}
+
+export const lsVerb: Verb = {
+  name: 'ls',
+  operands: '[domain]',
+  summary: 'the services of all domains, or of one',
+  details:
+    'Lists what other domains offer to this one, with the sockets that lead there, and what this\n' +
+    'domain exports, with the target and who may open it. A domain is a domid or a domain name.',
+  arity: [0, 1],
+  json: true,
+  async execute({ operands: [domain], run, json }) {
+    const client = new ControlClient(run);
+    const only = domain === undefined ? undefined : await resolveDomain(domain, client);
+    const services = (await client.services()).filter(
+      service => only === undefined || service.domid === only,
+    );
+    if (json) {
+      printJson(services);
+    } else if (services.length === 0) {
+      print('no services');
+    } else {
+      print(
+        formatTable(
+          ['DOMID', 'DOMAIN', 'SERVICE', 'PORT', 'DIRECTION', 'DETAIL'],
+          services.map(row),
+        ),
+      );
+    }
+    return 0;
+  },
+};

@@ -1,0 +1,28 @@
+/** `xsock reset`: cuts one stream off. */
+import { ControlClient } from '../control/client.js';
+import { XsockError } from '../errors.js';
+import { escapeForDisplay } from '../service/name.js';
+import { resolveDomain } from './domain.js';
+import { print, printJson } from './output.js';
+import type { Verb } from './verb.js';
+
+export const resetVerb: Verb = {
+  name: 'reset',
+  operands: '<domain> <stream>',
+  summary: 'cut one stream off',
+  details:
+    "The stream's number is in 'xsock streams'. The programs at both ends see their connection reset.",
+  arity: [2, 2],
+  json: true,
+  async execute({ operands: [domain = '', stream = ''], run, json }) {
+    if (!/^\d{1,10}$/.test(stream)) {
+      throw new XsockError('USAGE', `'${escapeForDisplay(stream)}' is not the number of a stream`);
+    }
+    const client = new ControlClient(run);
+    const domid = await resolveDomain(domain, client);
+    await client.resetStream(domid, Number(stream));
+    if (json) printJson({ domid, stream: Number(stream), reset: true });
+    else print(`stream ${stream} with domain ${domid} was reset`);
+    return 0;
+  },
+};

@@ -1,0 +1,82 @@
+/** `xsock status`: the daemon, and its link with each peer. */
+import { ControlClient } from '../control/client.js';
+import type { DaemonStatus, PeerStatus } from '../control/model.js';
+import { escapeForDisplay } from '../service/name.js';
+import {
+  formatAge,
+  formatBytes,
+  formatRoundTrip,
+  formatTable,
+  print,
+  printJson,
+} from './output.js';
+import type { Verb } from './verb.js';
+
+function describe(status: DaemonStatus): string {
+  const name = status.name === null ? '' : ` (${escapeForDisplay(status.name)})`;
+  return [
+    `xsockd ${status.version}, pid ${status.pid}, up ${formatAge(status.uptime)}`,
+    `domain    ${status.domid}${name}, ${status.hypervisor} hypervisor`,
+    `run       ${status.run}`,
+    `config    ${status.config}`,
+    `xenstore  ${status.xenstore ? 'connected' : 'connection lost, trying again'}`,
+  ].join('\n');
+}
+
+function row(peer: PeerStatus, now: number): readonly (string | number)[] {
+  const { counters } = peer;
+  return [
+    peer.domid,
+    peer.name ?? '',
+    peer.self ? `${peer.state} (self)` : peer.state,
+    formatAge(now - peer.since),
+    formatRoundTrip(counters?.roundTrip ?? 0),
+    peer.services,
+    counters?.streams ?? '',
+    counters === null ? '' : formatBytes(counters.bytesSent),
+    counters === null ? '' : formatBytes(counters.bytesReceived),
+    peer.reason,
+  ];
+}
+
+const HEADINGS = [
+  'DOMID',
+  'NAME',
+  'LINK',
+  'SINCE',
+  'ROUND TRIP',
+  'SERVICES',
+  'STREAMS',
+  'SENT',
+  'RECEIVED',
+  'REASON',
+];
+
+export const statusVerb: Verb = {
+  name: 'status',
+  operands: '',
+  summary: 'the daemon, and its link with each peer',
+  details:
+    'SINCE is how long the link has been in that state, SERVICES how many the peer offers to this\n' +
+    'domain, REASON why a link is not up.',
+  arity: [0, 0],
+  json: true,
+  async execute({ run, json }) {
+    const status = await new ControlClient(run).status();
+    if (json) {
+      printJson(status);
+      return 0;
+    }
+    print(`${describe(status)}\n`);
+    const now = Date.now();
+    print(
+      status.peers.length === 0
+        ? 'no peers'
+        : formatTable(
+            HEADINGS,
+            status.peers.map(peer => row(peer, now)),
+          ),
+    );
+    return 0;
+  },
+};

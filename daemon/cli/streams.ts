@@ -1,0 +1,55 @@
+/** `xsock streams`: what is open now. */
+import { ControlClient } from '../control/client.js';
+import { formatAge, formatBytes, formatTable, print, printJson } from './output.js';
+import type { Verb } from './verb.js';
+
+const HEADINGS = [
+  'DOMID',
+  'DOMAIN',
+  'STREAM',
+  'DIRECTION',
+  'SERVICE',
+  'STATE',
+  'SENT',
+  'RECEIVED',
+  'WAITING',
+  'AGE',
+];
+
+export const streamsVerb: Verb = {
+  name: 'streams',
+  operands: '',
+  summary: 'the streams that are open now',
+  details:
+    'An outgoing stream was opened by a program in this domain. WAITING is what the local program\n' +
+    "has not taken yet. 'xsock reset <domain> <stream>' cuts one off.",
+  arity: [0, 0],
+  json: true,
+  async execute({ run, json }) {
+    const streams = await new ControlClient(run).streams();
+    if (json) {
+      printJson(streams);
+    } else if (streams.length === 0) {
+      print('no streams');
+    } else {
+      print(
+        formatTable(
+          HEADINGS,
+          streams.map(stream => [
+            stream.domid,
+            stream.domain ?? '',
+            stream.stream,
+            stream.direction,
+            stream.service,
+            stream.state,
+            formatBytes(stream.bytesSent),
+            formatBytes(stream.bytesReceived),
+            formatBytes(stream.buffered),
+            formatAge(stream.age),
+          ]),
+        ),
+      );
+    }
+    return 0;
+  },
+};
