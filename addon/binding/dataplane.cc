@@ -7,6 +7,7 @@
 #include "binding/error.h"
 #include "hypervisor/loopback/connect.h"
 #include "hypervisor/self/self.h"
+#include "hypervisor/xen/connect.h"
 #include "sys/error.h"
 #include "sys/socket.h"
 
@@ -20,6 +21,14 @@ std::uint32_t u32(const Napi::CallbackInfo& info, std::size_t index) {
 
 std::uint16_t domid(const Napi::CallbackInfo& info, std::size_t index) {
     return static_cast<std::uint16_t>(u32(info, index));
+}
+
+// {kind: 'xen'} or {kind: 'loopback', domainDir}
+hypervisor::Hypervisor connect_hypervisor(const Napi::Object& where) {
+    return where.Get("kind").ToString().Utf8Value() == "xen"
+               ? hypervisor::xen::connect_xen()
+               : hypervisor::loopback::connect_loopback(
+                     where.Get("domainDir").ToString().Utf8Value());
 }
 
 }  // namespace
@@ -48,7 +57,6 @@ void Dataplane::init(Napi::Env env, Napi::Object exports) {
 Dataplane::Dataplane(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Dataplane>(info) {
     const Napi::Object options = info[0].As<Napi::Object>();
     const Napi::Object where = options.Get("hypervisor").As<Napi::Object>();
-    const std::string domain_dir = where.Get("domainDir").ToString().Utf8Value();
     const pump::PumpOptions pump_options = options_from_js(options);
     // One slot: wake-ups that find it taken are not needed, the batch that is due will have it all.
     wake_ = Napi::ThreadSafeFunction::New(info.Env(), info[1].As<Napi::Function>(), "xsock events",
@@ -56,7 +64,7 @@ Dataplane::Dataplane(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Dataplan
     Napi::ThreadSafeFunction wake = wake_;
     try {
         pump_ = translated(info.Env(), [&] {
-            return std::make_shared<pump::Pump>(hypervisor::loopback::connect_loopback(domain_dir),
+            return std::make_shared<pump::Pump>(connect_hypervisor(where),
                                                 hypervisor::make_self_hypervisor(), pump_options,
                                                 [wake] { wake.NonBlockingCall(); });
         });

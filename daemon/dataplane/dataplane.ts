@@ -72,8 +72,15 @@ export interface LinkTimings {
   readonly heartbeatTimeout: number;
 }
 
+/** What lies underneath. */
+export type HypervisorChoice =
+  /** /dev/xen/{gntalloc,gntdev,evtchn} of this domain. */
+  | { readonly kind: 'xen' }
+  /** A domain's directory in a loopback machine. */
+  | { readonly kind: 'loopback'; readonly domainDir: string };
+
 export interface DataplaneOptions {
-  readonly hypervisor: { readonly kind: 'loopback'; readonly domainDir: string };
+  readonly hypervisor: HypervisorChoice;
   readonly domid: DomId;
   /** 16 random bytes that name this start of this daemon; sent in HELLO. */
   readonly instance: Uint8Array;

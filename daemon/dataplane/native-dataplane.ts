@@ -1,6 +1,7 @@
 /** The data plane on the addon: turns errno errors into XsockErrors and event batches into calls. */
-import type { DomId, EventChannelPort, GrantRef, LinkId, ListenerId } from '../ids.js';
+
 import { messageOf, XsockError } from '../errors.js';
+import type { DomId, EventChannelPort, GrantRef, LinkId, ListenerId } from '../ids.js';
 import type {
   Dataplane,
   DataplaneEvent,
@@ -51,7 +52,7 @@ class AddonDataplane implements Dataplane {
     } catch (error) {
       throw new XsockError(
         'HYPERVISOR_UNAVAILABLE',
-        `the hypervisor cannot be reached through ${options.hypervisor.domainDir}: ${messageOf(error)}`,
+        `the hypervisor cannot be reached: ${messageOf(error)}`,
         { ...(hasErrno(error) ? { errno: error.code } : {}), cause: error },
       );
     }
@@ -155,10 +156,7 @@ class AddonDataplane implements Dataplane {
   }
 
   /** For calls about a link that may have gone down an instant ago, which its event will tell. */
-  #ifThere<Result>(
-    action: string,
-    body: (native: NativeDataplane) => Result,
-  ): Result | undefined {
+  #ifThere<Result>(action: string, body: (native: NativeDataplane) => Result): Result | undefined {
     try {
       return body(this.#native);
     } catch (error) {

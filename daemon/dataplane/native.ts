@@ -18,7 +18,9 @@ import type {
 import type { NativeLoopbackMachine } from './native-loopback.js';
 
 /** Besides the events of the contract: the pages and the port of a link have been given back. */
-export type NativeEvent = DataplaneEvent | { readonly kind: 'link-released'; readonly link: number };
+export type NativeEvent =
+  | DataplaneEvent
+  | { readonly kind: 'link-released'; readonly link: number };
 
 /** addon/binding/dataplane.h. Errors thrown or rejected carry `code` (errno name) and `errno`. */
 export interface NativeDataplane {

@@ -1,0 +1,12 @@
+#include "hypervisor/xen/connect.h"
+
+#include "hypervisor/xen/doorbells.h"
+#include "hypervisor/xen/memory.h"
+
+namespace xsock::hypervisor::xen {
+
+Hypervisor connect_xen() {
+    return {open_memory(), open_doorbells()};
+}
+
+}  // namespace xsock::hypervisor::xen

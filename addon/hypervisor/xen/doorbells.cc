@@ -1,0 +1,77 @@
+#include "hypervisor/xen/doorbells.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "hypervisor/xen/library.h"
+#include "sys/error.h"
+
+namespace xsock::hypervisor::xen {
+
+namespace {
+
+class XenDoorbells final : public Doorbells {
+  public:
+    XenDoorbells() : library_(event_library()), handle_(library_.open(nullptr, 0)) {
+        if (handle_ == nullptr) {
+            sys::throw_errno("/dev/xen/evtchn (modprobe xen_evtchn)");
+        }
+        ::fcntl(fd(), F_SETFL, ::fcntl(fd(), F_GETFL) | O_NONBLOCK);
+    }
+    XenDoorbells(const XenDoorbells&) = delete;
+    XenDoorbells& operator=(const XenDoorbells&) = delete;
+    ~XenDoorbells() override { library_.close(handle_); }
+
+    [[nodiscard]] int fd() const noexcept override { return library_.fd(handle_); }
+
+    EventChannelPort allocate_unbound(DomId peer) override {
+        return valid(library_.bind_unbound_port(handle_, peer), "evtchn bind_unbound_port");
+    }
+    EventChannelPort bind_interdomain(DomId peer, EventChannelPort peer_port) override {
+        return valid(library_.bind_interdomain(handle_, peer, peer_port),
+                     "evtchn bind_interdomain");
+    }
+    void close(EventChannelPort port) noexcept override { library_.unbind(handle_, port); }
+    void notify(EventChannelPort port) noexcept override { library_.notify(handle_, port); }
+
+    // Polls first: the device may block in read() even when it is non-blocking.
+    std::size_t drain(std::span<EventChannelPort> out) override {
+        pollfd ready{fd(), POLLIN, 0};
+        if (::poll(&ready, 1, 0) <= 0) {
+            return 0;
+        }
+        if ((ready.revents & POLLERR) != 0) {
+            sys::throw_errno("/dev/xen/evtchn overflowed", ENODEV);
+        }
+        const ssize_t got = ::read(fd(), out.data(), out.size_bytes());
+        if (got < 0) {
+            if (errno == EAGAIN || errno == EINTR) {
+                return 0;
+            }
+            sys::throw_errno("/dev/xen/evtchn", ENODEV);
+        }
+        return static_cast<std::size_t>(got) / sizeof(EventChannelPort);
+    }
+    void unmask(EventChannelPort port) noexcept override {
+        [[maybe_unused]] const ssize_t written = ::write(fd(), &port, sizeof port);
+    }
+
+  private:
+    static EventChannelPort valid(int port, const char* call) {
+        return static_cast<EventChannelPort>(sys::check(port, call));
+    }
+
+    const EventLibrary& library_;
+    EvtChn* handle_;
+};
+
+}  // namespace
+
+std::unique_ptr<Doorbells> open_doorbells() {
+    return std::make_unique<XenDoorbells>();
+}
+
+}  // namespace xsock::hypervisor::xen
