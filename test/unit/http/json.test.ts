@@ -1,0 +1,112 @@
+/** The JSON door over a real UNIX socket: routes, refusals, bounds, and what may be at the path before. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { request as httpRequest } from 'node:http';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { XsockError } from '../../../daemon/errors.js';
+import { requestJson } from '../../../daemon/http/json-client.js';
+import { JsonServer } from '../../../daemon/http/json-server.js';
+
+const REMEDY = 'start it';
+
+async function scratch(test: Test): Promise<string> {
+  const dir = await mkdtemp('/tmp/xsj');
+  test.teardown(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+async function serve(test: Test): Promise<string> {
+  const path = join(await scratch(test), 'control');
+  const server = new JsonServer([
+    { method: 'GET', path: '/v1/things/:id', handle: ({ params }) => ({ id: params.id }) },
+    { method: 'POST', path: '/v1/echo', handle: ({ body }) => ({ body }) },
+    {
+      method: 'DELETE',
+      path: '/v1/refuse',
+      handle: () => {
+        throw new XsockError('USAGE', 'not this one');
+      },
+    },
+  ]);
+  await server.listen(path, 0o600);
+  test.teardown(() => server.close());
+  return path;
+}
+
+/** A request that the client would not send. */
+function raw(socketPath: string, method: string, path: string, body: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ socketPath, method, path }, response => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    request.once('error', reject);
+    request.end(body);
+  });
+}
+
+t.test('answers what the route returns', async t => {
+  const path = await serve(t);
+  t.same(await requestJson(path, { method: 'GET', path: '/v1/things/7' }, REMEDY), { id: '7' });
+  const body = { name: 'a\u0000b', list: [1, 2] };
+  t.same(await requestJson(path, { method: 'POST', path: '/v1/echo', body }, REMEDY), { body });
+});
+
+t.test("a refusal arrives in the server's words", async t => {
+  const path = await serve(t);
+  await t.rejects(requestJson(path, { method: 'DELETE', path: '/v1/refuse' }, REMEDY), {
+    code: 'CONTROL_REFUSED',
+    message: 'not this one',
+  });
+  await t.rejects(requestJson(path, { method: 'GET', path: '/v1/nowhere' }, REMEDY), {
+    code: 'CONTROL_REFUSED',
+  });
+});
+
+t.test('wrong methods, broken and oversized bodies get their status', async t => {
+  const path = await serve(t);
+  t.equal(await raw(path, 'PUT', '/v1/echo', ''), 405);
+  t.equal(await raw(path, 'GET', '/v2', ''), 404);
+  t.equal(await raw(path, 'POST', '/v1/echo', '{'), 400);
+  t.equal(await raw(path, 'POST', '/v1/echo', ' '.repeat(70_000)), 413);
+});
+
+t.test('nobody there: the error names the path and the remedy', async t => {
+  const path = join(await scratch(t), 'control');
+  await t.rejects(requestJson(path, { method: 'GET', path: '/' }, REMEDY), {
+    code: 'DAEMON_UNREACHABLE',
+    message: new RegExp(`${path}.*${REMEDY}`),
+  });
+});
+
+t.test('the socket of a process that was killed is replaced', async t => {
+  const path = join(await scratch(t), 'control');
+  const child = spawn(process.execPath, [
+    '-e',
+    `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log('up'))`,
+  ]);
+  await once(child.stdout, 'data');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  t.ok(existsSync(path), 'it left its socket');
+  const server = new JsonServer([{ method: 'GET', path: '/', handle: () => ({ fresh: true }) }]);
+  await server.listen(path, 0o600);
+  t.teardown(() => server.close());
+  t.same(await requestJson(path, { method: 'GET', path: '/' }, REMEDY), { fresh: true });
+});
+
+t.test('what is alive or no socket is left alone', async t => {
+  const path = await serve(t);
+  await t.rejects(new JsonServer([]).listen(path, 0o600), { code: 'PATH_TAKEN' });
+  t.same(await requestJson(path, { method: 'GET', path: '/v1/things/1' }, REMEDY), { id: '1' });
+  const file = join(await scratch(t), 'file');
+  writeFileSync(file, 'precious');
+  await t.rejects(new JsonServer([]).listen(file, 0o600), { code: 'PATH_TAKEN' });
+  t.ok(existsSync(file));
+  await t.rejects(new JsonServer([]).listen(`/tmp/${'x'.repeat(120)}`, 0o600), {
+    code: 'PATH_TOO_LONG',
+  });
+});
