@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+/** The program `xsockd`: from the command line to a running daemon, and from its end to an exit code. */
+import { formatWarning } from './config/problems.js';
+import { messageOf, XsockError } from './errors.js';
+import { loadConfiguration } from './process/configuration.js';
+import { EXIT_OK, exitCodeOf } from './process/exit-code.js';
+import { parseDaemonOptions, USAGE } from './process/options.js';
+import { readVersion } from './version.js';
+
+async function main(argv: readonly string[]): Promise<number> {
+  const command = parseDaemonOptions(argv, process.env.XSOCK_LOOPBACK);
+  switch (command.kind) {
+    case 'help':
+      process.stdout.write(`${USAGE}\n`);
+      return EXIT_OK;
+    case 'version':
+      process.stdout.write(`xsockd ${readVersion()}\n`);
+      return EXIT_OK;
+    case 'check': {
+      const config = await loadConfiguration(command.config, {
+        run: undefined,
+        logLevel: undefined,
+      });
+      for (const warning of config.warnings) {
+        process.stderr.write(`${formatWarning(warning)}\n`);
+      }
+      process.stdout.write(`${command.config}: no problems\n`);
+      return EXIT_OK;
+    }
+    case 'run': {
+      // Loaded when needed: checking a configuration takes neither the addon nor a hypervisor.
+      const { runDaemon } = await import('./process/run.js');
+      return runDaemon(command);
+    }
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const shown =
+    error instanceof XsockError || !(error instanceof Error) ? messageOf(error) : error.stack;
+  process.stderr.write(`xsockd: ${shown}\n`);
+  process.exitCode = exitCodeOf(error);
+}

@@ -1,0 +1,54 @@
+/** One reload at a time, whoever asks for it; the service manager is told of each. */
+import type { Config } from '../config/config.js';
+import { formatWarning } from '../config/problems.js';
+import type { ReloadResult } from '../control/model.js';
+import type { Notifier } from '../systemd/notify.js';
+
+export interface ReloaderParts {
+  /** Throws `CONFIG_INVALID` or `FILE_ACCESS`. */
+  readonly load: () => Promise<Config>;
+  /** Makes the daemon go by it; what was changed, a sentence each. */
+  readonly apply: (config: Config) => Promise<readonly string[]>;
+  readonly notifier: Pick<Notifier, 'reloading' | 'ready'>;
+  /** The configuration at the start: its run directory holds for the life of the process. */
+  readonly initial: Config;
+}
+
+export class Reloader {
+  readonly #parts: ReloaderParts;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: ReloaderParts) {
+    this.#parts = parts;
+  }
+
+  /** After those under way. Throws `CONFIG_INVALID` or `FILE_ACCESS`, and then nothing has changed. */
+  reload(): Promise<ReloadResult> {
+    const result = this.#last.then(
+      () => this.#reload(),
+      () => this.#reload(),
+    );
+    this.#last = result;
+    return result;
+  }
+
+  async #reload(): Promise<ReloadResult> {
+    const { load, apply, notifier, initial } = this.#parts;
+    notifier.reloading();
+    try {
+      const config = await load();
+      const warnings = config.warnings.map(formatWarning);
+      if (config.run !== initial.run) {
+        warnings.push(
+          `run: the change from ${initial.run} to ${config.run} needs a restart of the daemon`,
+        );
+      }
+      const changes = await apply({ ...config, run: initial.run });
+      notifier.ready('serving');
+      return { changes, warnings };
+    } catch (error) {
+      notifier.ready('serving; the last reload failed, the earlier configuration is in force');
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * What the service manager is told (sd_notify(3)). Without NOTIFY_SOCKET every call does nothing, so
+ * that the daemon runs the same with and without systemd.
+ */
+import { loadNative } from '../dataplane/native.js';
+
+/** Sends one datagram to a UNIX socket; `@` at the start of the path: abstract. */
+export type SendDatagram = (socketPath: string, message: string) => void;
+
+export interface NotifierOptions {
+  /** `process.env`: NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID (sd_watchdog_enabled(3)). */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly pid: number;
+  readonly send: SendDatagram;
+  /** Told once, at the first datagram that could not be sent: nobody can do anything about the rest. */
+  readonly onError: (error: unknown) => void;
+  /** Microseconds of CLOCK_MONOTONIC. */
+  readonly monotonic: () => bigint;
+}
+
+/** The options of a real process. */
+export function processNotifierOptions(onError: (error: unknown) => void): NotifierOptions {
+  return {
+    environment: process.env,
+    pid: process.pid,
+    send: (socketPath, message) => loadNative().sdNotify(socketPath, message),
+    onError,
+    monotonic: () => process.hrtime.bigint() / 1000n,
+  };
+}
+
+export class Notifier {
+  readonly #options: NotifierOptions;
+  readonly #socket: string | undefined;
+  #watchdog: NodeJS.Timeout | undefined;
+  #failed = false;
+
+  constructor(options: NotifierOptions) {
+    this.#options = options;
+    const socket = options.environment.NOTIFY_SOCKET;
+    // systemd sends a path or an abstract name; vsock addresses are for whole machines.
+    this.#socket = socket !== undefined && /^[/@]./.test(socket) ? socket : undefined;
+  }
+
+  /** The daemon serves; also after a reload, whether it changed anything or not. Starts the watchdog. */
+  ready(status: string): void {
+    this.#tell('READY=1', `STATUS=${oneLine(status)}`);
+    this.#startWatchdog();
+  }
+
+  reloading(): void {
+    // Type=notify-reload wants to know since when; Type=notify takes no notice.
+    this.#tell('RELOADING=1', `MONOTONIC_USEC=${this.#options.monotonic()}`);
+  }
+
+  stopping(status: string): void {
+    this.#tell('STOPPING=1', `STATUS=${oneLine(status)}`);
+  }
+
+  /** Ends the watchdog; nothing is told. */
+  close(): void {
+    clearInterval(this.#watchdog);
+    this.#watchdog = undefined;
+  }
+
+  #startWatchdog(): void {
+    const interval = watchdogInterval(this.#options);
+    if (this.#socket === undefined || interval === undefined || this.#watchdog !== undefined) {
+      return;
+    }
+    this.#tell('WATCHDOG=1');
+    this.#watchdog = setInterval(() => this.#tell('WATCHDOG=1'), interval);
+    this.#watchdog.unref();
+  }
+
+  #tell(...lines: readonly string[]): void {
+    if (this.#socket === undefined) return;
+    try {
+      this.#options.send(this.#socket, lines.join('\n'));
+    } catch (error) {
+      if (!this.#failed) this.#options.onError(error);
+      this.#failed = true;
+    }
+  }
+}
+
+/** Milliseconds between two signs of life, half of what is allowed; undefined if none are wanted. */
+function watchdogInterval({ environment, pid }: NotifierOptions): number | undefined {
+  const { WATCHDOG_USEC: allowed, WATCHDOG_PID: whose } = environment;
+  if (allowed === undefined || !/^[1-9]\d{0,14}$/.test(allowed)) return undefined;
+  if (whose !== undefined && whose !== String(pid)) return undefined;
+  return Math.max(1, Math.floor(Number(allowed) / 2000));
+}
+
+/** A line break would start another assignment. */
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]+/g, ' ');
+}
