@@ -1,0 +1,55 @@
+/** What a daemon finds around it before it can start: its run directory, xenstored, its own domid. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf, XsockError } from '../errors.js';
+import { type DomId, parseDomId } from '../ids.js';
+import { acquireLock } from '../service/lock.js';
+import { escapeForDisplay } from '../service/name.js';
+import { connectXenstore } from '../xenstore/client.js';
+import { unixTransport } from '../xenstore/transport.js';
+import type { Xenstore } from '../xenstore/xenstore.js';
+import type { Opened } from './opened.js';
+
+/** Creates the run directory if need be, and keeps others out. Throws `FILE_ACCESS` or `ALREADY_RUNNING`. */
+export async function takeRunDirectory(run: string, opened: Opened): Promise<void> {
+  try {
+    await mkdir(run, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw new XsockError(
+      'FILE_ACCESS',
+      `the run directory '${run}' cannot be created: ${messageOf(error)}`,
+      { subject: run, cause: error },
+    );
+  }
+  const lock = await acquireLock(join(run, 'lock'));
+  opened.add(() => lock.release());
+}
+
+/** Connects to the loopback machine's xenstored. Throws `HYPERVISOR_UNAVAILABLE`. */
+export async function openXenstore(loopbackDir: string, opened: Opened): Promise<Xenstore> {
+  try {
+    const xenstore = await connectXenstore(unixTransport(join(loopbackDir, 'xenstored')));
+    opened.add(() => xenstore.close());
+    return xenstore;
+  } catch (error) {
+    throw new XsockError(
+      'HYPERVISOR_UNAVAILABLE',
+      `${messageOf(error)}: does the loopback machine run, and is '${loopbackDir}' a domain's directory in it?`,
+      { subject: loopbackDir, cause: error },
+    );
+  }
+}
+
+/** This domain's own id, as the hypervisor's tools have written it into xenstore. */
+export async function readOwnDomId(xenstore: Xenstore): Promise<DomId> {
+  const text = await xenstore.read('domid');
+  const domid = parseDomId(text);
+  if (domid === undefined) {
+    throw new XsockError(
+      'HYPERVISOR_UNAVAILABLE',
+      `xenstore has '${escapeForDisplay(text)}' as this domain's domid`,
+      { subject: 'domid' },
+    );
+  }
+  return domid;
+}
