@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "binding/dataplane.h"
+#include "binding/file_lock.h"
 #include "binding/loopback_machine.h"
 #include "binding/sd_notify.h"
 
@@ -11,6 +12,7 @@ namespace {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
     xsock::binding::Dataplane::init(env, exports);
     xsock::binding::LoopbackMachine::init(env, exports);
+    xsock::binding::init_file_lock(env, exports);
     xsock::binding::init_sd_notify(env, exports);
     return exports;
 }

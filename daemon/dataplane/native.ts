@@ -41,6 +41,8 @@ export interface NativeDataplane {
 }
 
 export interface Native {
+  /** flock(2) on `path` with `text` in it: a function that lets go, undefined if another holds it. */
+  tryLock(path: string, text: string): (() => void) | undefined;
   readonly Dataplane: new (options: DataplaneOptions, wake: () => void) => NativeDataplane;
   readonly LoopbackMachine: new (limits?: object) => NativeLoopbackMachine;
   /** sd_notify(3): sends `message` as one datagram; `@` at the start of the path: abstract. */

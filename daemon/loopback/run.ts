@@ -1,6 +1,6 @@
 /** Runs a loopback machine in the foreground until SIGTERM or SIGINT. */
 import { mkdir } from 'node:fs/promises';
-import { acquireLock } from '../service/lock.js';
+import { acquireLock } from '../lock.js';
 import { createMachineControl } from './control.js';
 import { machineLayout } from './layout.js';
 import { LoopbackMachine } from './machine.js';

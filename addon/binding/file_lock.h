@@ -1,0 +1,11 @@
+// tryLock(path, text): an exclusive flock(2) on a file, held until release() or the end of the
+// process, however it ends. Node has no call for that.
+#pragma once
+
+#include <napi.h>
+
+namespace xsock::binding {
+
+void init_file_lock(Napi::Env env, Napi::Object exports);
+
+}  // namespace xsock::binding

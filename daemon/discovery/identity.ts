@@ -1,0 +1,32 @@
+/** Who we are, as xenstore tells it. */
+import { isXsockError, XsockError } from '../errors.js';
+import { type DomId, parseDomId } from '../ids.js';
+import { escapeForDisplay, isDomainName } from '../service/name.js';
+import { OWN_DOMID, OWN_NAME } from '../xenstore/paths.js';
+import type { Xenstore } from '../xenstore/xenstore.js';
+
+/** Throws `XENSTORE` if the node is missing or makes no sense. */
+export async function readOwnDomid(xenstore: Xenstore): Promise<DomId> {
+  const text = await xenstore.read(OWN_DOMID);
+  const domid = parseDomId(text);
+  if (domid === undefined) {
+    throw new XsockError(
+      'XENSTORE',
+      `xenstore's '${OWN_DOMID}' is '${escapeForDisplay(text)}', which is no domid`,
+    );
+  }
+  return domid;
+}
+
+/** Undefined if xenstore does not tell, or tells something that cannot be a file name. */
+export async function readOwnName(xenstore: Xenstore): Promise<string | undefined> {
+  try {
+    const name = await xenstore.read(OWN_NAME);
+    return isDomainName(name) ? name : undefined;
+  } catch (error) {
+    if (isXsockError(error, 'XENSTORE')) {
+      return undefined;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * What one peer publishes for us: one watch on its directory for us, everything below read anew on every
+ * event. All values are the peer's own words and are checked here.
+ */
+import type { Logger } from 'pino';
+import { isXsockError } from '../errors.js';
+import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
+import type { OfferAddress } from '../link/machine.js';
+import { escapeForDisplay } from '../service/name.js';
+import { EVENT_CHANNEL, INSTANCE, linkDirectory, RING_REF } from '../xenstore/paths.js';
+import type { Watch, Xenstore } from '../xenstore/xenstore.js';
+
+export interface Observation {
+  /** 32 hexadecimal digits; undefined: the peer's daemon, or the peer, is not there. */
+  readonly instance: string | undefined;
+  readonly offer: OfferAddress | undefined;
+}
+
+const NOTHING: Observation = { instance: undefined, offer: undefined };
+const INSTANCE_ID = /^[0-9a-f]{32}$/;
+/** u32, never 0 (xen/public/grant_table.h, event_channel.h). */
+const NUMBER = /^[1-9]\d{0,9}$/;
+
+function parseNumber(text: string | undefined): number | undefined {
+  const value = text !== undefined && NUMBER.test(text) ? Number(text) : undefined;
+  return value !== undefined && value <= 0xffff_ffff ? value : undefined;
+}
+
+export class PeerWatch {
+  readonly #xenstore: Xenstore;
+  readonly #directory: string;
+  readonly #log: Logger;
+  readonly #onObservation: (observation: Observation) => void;
+  #watch: Watch | undefined;
+  /** Something may have changed since the last look began. */
+  #stale = false;
+  #looking = false;
+  #closed = false;
+
+  constructor(
+    xenstore: Xenstore,
+    { self, peer }: { readonly self: DomId; readonly peer: DomId },
+    log: Logger,
+    onObservation: (observation: Observation) => void,
+  ) {
+    this.#xenstore = xenstore;
+    this.#directory = linkDirectory(peer, self);
+    this.#log = log;
+    this.#onObservation = onObservation;
+  }
+
+  /** Observes from now on; xenstore fires every watch once at once, so the first look follows. */
+  async start(): Promise<void> {
+    const watch = await this.#xenstore.watch(this.#directory, () => void this.#look());
+    if (this.#closed) {
+      await watch.close();
+      return;
+    }
+    this.#watch = watch;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#watch?.close();
+  }
+
+  /** One look at a time; events meanwhile lead to one more. */
+  async #look(): Promise<void> {
+    this.#stale = true;
+    if (this.#looking) {
+      return;
+    }
+    this.#looking = true;
+    try {
+      while (this.#stale && !this.#closed) {
+        this.#stale = false;
+        const observation = await this.#read();
+        if (!this.#closed) {
+          this.#onObservation(observation);
+        }
+      }
+    } catch (error) {
+      // With xenstored gone the links stay; it fires all watches when it is back.
+      if (!isXsockError(error, 'XENSTORE_GONE')) {
+        this.#log.error({ err: error }, 'what the peer publishes cannot be read');
+      }
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  async #read(): Promise<Observation> {
+    const [instance, ringRef, eventChannel] = await Promise.all([
+      this.#node(INSTANCE),
+      this.#node(RING_REF),
+      this.#node(EVENT_CHANNEL),
+    ]);
+    if (instance === undefined) {
+      return NOTHING;
+    }
+    if (!INSTANCE_ID.test(instance)) {
+      this.#ignored(INSTANCE, instance);
+      return NOTHING;
+    }
+    return { instance, offer: this.#offer(ringRef, eventChannel) };
+  }
+
+  #offer(ringRefText: string | undefined, portText: string | undefined): OfferAddress | undefined {
+    const ringRef = parseNumber(ringRefText);
+    const eventChannel = parseNumber(portText);
+    if (ringRef === undefined || eventChannel === undefined) {
+      if (ringRefText !== undefined && ringRef === undefined) {
+        this.#ignored(RING_REF, ringRefText);
+      }
+      if (portText !== undefined && eventChannel === undefined) {
+        this.#ignored(EVENT_CHANNEL, portText);
+      }
+      return undefined;
+    }
+    return { ringRef: ringRef as GrantRef, eventChannel: eventChannel as EventChannelPort };
+  }
+
+  /** Undefined if it is not there, or (a dead domain's, under C xenstored) not readable any more. */
+  async #node(name: string): Promise<string | undefined> {
+    try {
+      return await this.#xenstore.read(`${this.#directory}/${name}`);
+    } catch (error) {
+      if (isXsockError(error, 'XENSTORE', 'ENOENT') || isXsockError(error, 'XENSTORE', 'EACCES')) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  #ignored(node: string, value: string): void {
+    this.#log.warn(
+      { node, value: escapeForDisplay(value) },
+      'the peer publishes nonsense: ignored',
+    );
+  }
+}

@@ -1,0 +1,13 @@
+/** How long to wait before a link is tried again. Pure. */
+
+const FIRST_MS = 100;
+const LONGEST_MS = 5_000;
+
+/** Doubles with each failure in a row, up to five seconds; up to a quarter less, by `random` (0..1). */
+export function retryDelay(failures: number, random: number): number {
+  const full = Math.min(FIRST_MS * 2 ** (failures - 1), LONGEST_MS);
+  return full * (1 - random / 4);
+}
+
+/** Up for this long, a link counts as sound: the next failure waits the shortest time again. */
+export const SETTLED_MS = 10_000;

@@ -1,0 +1,335 @@
+/**
+ * The life of the link with one peer, as a pure function: state and event in, state and commands out.
+ * All races end here: results of asynchronous commands carry the ticket under which they were started,
+ * and one that comes too late gives back what it brought.
+ *
+ * The domain with the higher domid is the *granter*: it offers pages as soon as the peer is there. The
+ * other one, the *mapper*, takes what is offered.
+ */
+import type { LinkDownReason } from '../dataplane/dataplane.js';
+import type { EventChannelPort, GrantRef, LinkId } from '../ids.js';
+
+export type Role = 'granter' | 'mapper';
+
+/** Where the peer's pages and port are, as published in xenstore. */
+export interface OfferAddress {
+  readonly ringRef: GrantRef;
+  readonly eventChannel: EventChannelPort;
+}
+
+export type LinkState =
+  /** The peer's daemon is not there. */
+  | { readonly kind: 'absent' }
+  /** Granter: pages are being granted (no link yet), or published and not yet taken. */
+  | { readonly kind: 'offering'; readonly instance: string; readonly link: LinkId | undefined }
+  /** Mapper: waiting for an offer that was not tried, or taking it up. */
+  | {
+      readonly kind: 'connecting';
+      readonly instance: string;
+      readonly trying: OfferAddress | undefined;
+      readonly link: LinkId | undefined;
+    }
+  | {
+      readonly kind: 'up';
+      readonly instance: string;
+      readonly link: LinkId;
+      readonly draining: boolean;
+    }
+  /** The peer is there, the link is not: tried again when the timer says so. */
+  | { readonly kind: 'down'; readonly instance: string; readonly reason: string };
+
+export interface LinkMachine {
+  readonly role: Role;
+  readonly state: LinkState;
+  /** Grows with every offer or connect command. */
+  readonly ticket: number;
+  /** Mapper: the offer that was used last; it is good once. */
+  readonly used: OfferAddress | undefined;
+  /** Mapper: what the peer publishes now. */
+  readonly offer: OfferAddress | undefined;
+  /** Failures in a row, for the back-off. */
+  readonly failures: number;
+}
+
+export type LinkEvent =
+  /** What the peer publishes for us; `instance` undefined: nothing, or not for our eyes. */
+  | {
+      readonly kind: 'observed';
+      readonly instance: string | undefined;
+      readonly offer: OfferAddress | undefined;
+    }
+  | {
+      readonly kind: 'offered';
+      readonly ticket: number;
+      readonly link: LinkId;
+      readonly address: OfferAddress;
+    }
+  | { readonly kind: 'connected'; readonly ticket: number; readonly link: LinkId }
+  /** An offer or connect command has failed. */
+  | { readonly kind: 'failed'; readonly ticket: number; readonly why: string }
+  | { readonly kind: 'link-up'; readonly link: LinkId; readonly instance: string }
+  | { readonly kind: 'link-draining'; readonly link: LinkId }
+  | {
+      readonly kind: 'link-down';
+      readonly link: LinkId;
+      readonly reason: LinkDownReason;
+      readonly detail: string;
+    }
+  /** The link has been up long enough to count as sound. */
+  | { readonly kind: 'settled'; readonly link: LinkId }
+  | { readonly kind: 'retry' };
+
+export type LinkCommand =
+  | { readonly kind: 'offer'; readonly ticket: number }
+  | { readonly kind: 'publish'; readonly address: OfferAddress }
+  | { readonly kind: 'withdraw' }
+  | { readonly kind: 'connect'; readonly ticket: number; readonly address: OfferAddress }
+  | { readonly kind: 'close'; readonly link: LinkId }
+  | { readonly kind: 'schedule-retry'; readonly failures: number }
+  | { readonly kind: 'cancel-retry' }
+  | { readonly kind: 'came-up'; readonly link: LinkId }
+  | { readonly kind: 'went-down'; readonly link: LinkId; readonly reason: string };
+
+export interface Step {
+  readonly machine: LinkMachine;
+  readonly commands: readonly LinkCommand[];
+}
+
+export function createMachine(role: Role): LinkMachine {
+  return {
+    role,
+    state: { kind: 'absent' },
+    ticket: 0,
+    used: undefined,
+    offer: undefined,
+    failures: 0,
+  };
+}
+
+export function step(machine: LinkMachine, event: LinkEvent): Step {
+  switch (event.kind) {
+    case 'observed':
+      return observed(machine, event.instance, event.offer);
+    case 'offered':
+      return offered(machine, event.ticket, event.link, event.address);
+    case 'connected':
+      return connected(machine, event.ticket, event.link);
+    case 'failed':
+      return event.ticket === machine.ticket && isPending(machine.state)
+        ? fail(machine, event.why, [])
+        : stay(machine);
+    case 'link-up':
+      return cameUp(machine, event.link, event.instance);
+    case 'link-draining':
+      return machine.state.kind === 'up' && machine.state.link === event.link
+        ? { machine: { ...machine, state: { ...machine.state, draining: true } }, commands: [] }
+        : stay(machine);
+    case 'link-down':
+      return linkOf(machine.state) === event.link
+        ? fail(
+            machine,
+            describeDown(event.reason, event.detail),
+            endCommands(machine, event.reason),
+          )
+        : stay(machine);
+    case 'settled':
+      return linkOf(machine.state) === event.link
+        ? { machine: { ...machine, failures: 0 }, commands: [] }
+        : stay(machine);
+    case 'retry':
+      return machine.state.kind === 'down' ? begin(machine, machine.state.instance) : stay(machine);
+  }
+}
+
+function stay(machine: LinkMachine): Step {
+  return { machine, commands: [] };
+}
+
+export function linkOf(state: LinkState): LinkId | undefined {
+  return state.kind === 'absent' || state.kind === 'down' ? undefined : state.link;
+}
+
+/** An offer or connect command is under way. */
+function isPending(state: LinkState): boolean {
+  return (
+    (state.kind === 'offering' && state.link === undefined) ||
+    (state.kind === 'connecting' && state.link === undefined && state.trying !== undefined)
+  );
+}
+
+export function describeDown(reason: LinkDownReason, detail: string): string {
+  return detail === '' ? reason : `${reason}: ${detail}`;
+}
+
+export function sameOffer(a: OfferAddress | undefined, b: OfferAddress | undefined): boolean {
+  return a?.ringRef === b?.ringRef && a?.eventChannel === b?.eventChannel;
+}
+
+/** The peer is there with this instance and there is no link: offers, or takes what is offered. */
+function begin(machine: LinkMachine, instance: string): Step {
+  if (machine.role === 'granter') {
+    const ticket = machine.ticket + 1;
+    return {
+      machine: { ...machine, ticket, state: { kind: 'offering', instance, link: undefined } },
+      commands: [{ kind: 'offer', ticket }],
+    };
+  }
+  const { offer } = machine;
+  if (offer === undefined || sameOffer(offer, machine.used)) {
+    return {
+      machine: {
+        ...machine,
+        state: { kind: 'connecting', instance, trying: undefined, link: undefined },
+      },
+      commands: [],
+    };
+  }
+  const ticket = machine.ticket + 1;
+  return {
+    machine: {
+      ...machine,
+      ticket,
+      state: { kind: 'connecting', instance, trying: offer, link: undefined },
+    },
+    commands: [{ kind: 'connect', ticket, address: offer }],
+  };
+}
+
+/** What has to be given back when the present state is left. */
+function leave(machine: LinkMachine, reason: string): readonly LinkCommand[] {
+  const { state } = machine;
+  const commands: LinkCommand[] = [];
+  if (state.kind === 'down') {
+    commands.push({ kind: 'cancel-retry' });
+  }
+  if (state.kind === 'up') {
+    commands.push({ kind: 'went-down', link: state.link, reason });
+  }
+  const link = linkOf(state);
+  if (link !== undefined) {
+    if (machine.role === 'granter') {
+      commands.push({ kind: 'withdraw' });
+    }
+    commands.push({ kind: 'close', link });
+  }
+  return commands;
+}
+
+function observed(
+  machine: LinkMachine,
+  instance: string | undefined,
+  offer: OfferAddress | undefined,
+): Step {
+  const { state } = machine;
+  const seen: LinkMachine = { ...machine, offer };
+  if (instance === undefined) {
+    return {
+      // A result under way belongs to a peer that is gone: its ticket no longer counts.
+      machine: {
+        ...seen,
+        ticket: machine.ticket + 1,
+        state: { kind: 'absent' },
+        used: undefined,
+        failures: 0,
+      },
+      commands: state.kind === 'absent' ? [] : leave(machine, 'peer-gone'),
+    };
+  }
+  if (state.kind === 'absent') {
+    return begin(seen, instance);
+  }
+  if (state.instance !== instance) {
+    const next = begin({ ...seen, failures: 0 }, instance);
+    return {
+      machine: next.machine,
+      commands: [...leave(machine, 'the peer has restarted'), ...next.commands],
+    };
+  }
+  if (machine.role === 'mapper' && offer !== undefined && !sameOffer(offer, machine.used)) {
+    return freshOffer(machine, seen, instance, offer);
+  }
+  return stay(seen);
+}
+
+/** Mapper: an offer that we have not used. If we are linked by an older one, the peer has given it up. */
+function freshOffer(
+  machine: LinkMachine,
+  seen: LinkMachine,
+  instance: string,
+  offer: OfferAddress,
+): Step {
+  const { state } = machine;
+  if (state.kind === 'connecting' && state.trying !== undefined && sameOffer(state.trying, offer)) {
+    return stay(seen);
+  }
+  const next = begin(seen, instance);
+  return {
+    machine: next.machine,
+    commands: [...leave(machine, 'the peer offers a new link'), ...next.commands],
+  };
+}
+
+function offered(machine: LinkMachine, ticket: number, link: LinkId, address: OfferAddress): Step {
+  const { state } = machine;
+  if (ticket !== machine.ticket || state.kind !== 'offering') {
+    return { machine, commands: [{ kind: 'close', link }] };
+  }
+  return {
+    machine: { ...machine, state: { ...state, link } },
+    commands: [{ kind: 'publish', address }],
+  };
+}
+
+function connected(machine: LinkMachine, ticket: number, link: LinkId): Step {
+  const { state } = machine;
+  if (ticket !== machine.ticket || state.kind !== 'connecting') {
+    return { machine, commands: [{ kind: 'close', link }] };
+  }
+  return {
+    machine: { ...machine, used: state.trying, state: { ...state, link } },
+    commands: [],
+  };
+}
+
+function cameUp(machine: LinkMachine, link: LinkId, instance: string): Step {
+  const { state } = machine;
+  if ((state.kind !== 'offering' && state.kind !== 'connecting') || state.link !== link) {
+    return stay(machine);
+  }
+  if (state.instance !== instance) {
+    // Another daemon than the one that announced itself: the peer restarted, or its domid is reused.
+    return fail(machine, 'identity: HELLO names another instance than xenstore', [
+      ...(machine.role === 'granter' ? ([{ kind: 'withdraw' }] as const) : []),
+      { kind: 'close', link },
+    ]);
+  }
+  return {
+    machine: { ...machine, state: { kind: 'up', instance, link, draining: false } },
+    commands: [{ kind: 'came-up', link }],
+  };
+}
+
+function endCommands(machine: LinkMachine, reason: LinkDownReason): readonly LinkCommand[] {
+  return [
+    ...(machine.state.kind === 'up'
+      ? ([{ kind: 'went-down', link: machine.state.link, reason }] as const)
+      : []),
+    ...(machine.role === 'granter' ? ([{ kind: 'withdraw' }] as const) : []),
+  ];
+}
+
+function fail(machine: LinkMachine, reason: string, first: readonly LinkCommand[]): Step {
+  const { state } = machine;
+  if (state.kind === 'absent') {
+    return { machine, commands: first };
+  }
+  const failures = machine.failures + 1;
+  return {
+    machine: {
+      ...machine,
+      failures,
+      state: { kind: 'down', instance: state.instance, reason },
+    },
+    commands: [...first, { kind: 'schedule-retry', failures }],
+  };
+}

@@ -1,0 +1,209 @@
+/**
+ * Keeps the link with one peer: feeds the machine with what happens and carries out what it commands.
+ * Owns the timers and the published nodes; knows nothing of services.
+ */
+import type { Logger } from 'pino';
+import type { Dataplane, DataplaneEvent } from '../dataplane/dataplane.js';
+import { messageOf } from '../errors.js';
+import type { DomId, LinkId } from '../ids.js';
+import { retryDelay, SETTLED_MS } from './backoff.js';
+import {
+  createMachine,
+  type LinkCommand,
+  type LinkEvent,
+  type LinkMachine,
+  type LinkState,
+  linkOf,
+  type OfferAddress,
+  step,
+} from './machine.js';
+import type { LinkNodes } from './nodes.js';
+
+export interface SupervisorParts {
+  readonly self: DomId;
+  readonly peer: DomId;
+  readonly dataplane: Dataplane;
+  readonly nodes: LinkNodes;
+  readonly log: Logger;
+  /** Of the links offered from now on. */
+  readonly ringOrder: () => number;
+  /** A link exists; it is not up yet. The moment to say what the peer may open. */
+  readonly onLink: (link: LinkId) => void;
+  readonly onUp: (link: LinkId) => void;
+  readonly onDown: (link: LinkId, reason: string) => void;
+  /** 0..1, for the back-off. */
+  readonly random?: () => number;
+}
+
+type Executors = {
+  readonly [Kind in LinkCommand['kind']]: (
+    command: Extract<LinkCommand, { readonly kind: Kind }>,
+  ) => void;
+};
+
+type LinkUpdate = Extract<
+  DataplaneEvent,
+  { readonly kind: 'link-up' | 'link-down' | 'link-draining' }
+>;
+
+export class LinkSupervisor {
+  readonly #parts: SupervisorParts;
+  readonly #executors: Executors;
+  readonly #closing = new Set<Promise<void>>();
+  #machine: LinkMachine;
+  #since = Date.now();
+  #retry: NodeJS.Timeout | undefined;
+  #settling: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(parts: SupervisorParts) {
+    this.#parts = parts;
+    this.#machine = createMachine(parts.self > parts.peer ? 'granter' : 'mapper');
+    this.#executors = {
+      offer: ({ ticket }) => void this.#offer(ticket),
+      publish: ({ address }) => this.#publish(address),
+      withdraw: () => this.#publish(undefined),
+      connect: ({ ticket, address }) => void this.#connect(ticket, address),
+      close: ({ link }) => this.#close(link, 0),
+      'schedule-retry': ({ failures }) => this.#scheduleRetry(failures),
+      'cancel-retry': () => clearTimeout(this.#retry),
+      'came-up': ({ link }) => this.#cameUp(link),
+      'went-down': ({ link, reason }) => this.#wentDown(link, reason),
+    };
+  }
+
+  get state(): LinkState {
+    return this.#machine.state;
+  }
+
+  /** Milliseconds since the epoch when the state was entered. */
+  get since(): number {
+    return this.#since;
+  }
+
+  get link(): LinkId | undefined {
+    return linkOf(this.#machine.state);
+  }
+
+  /** What the peer publishes for us. */
+  observe(instance: string | undefined, offer: OfferAddress | undefined): void {
+    this.#feed({ kind: 'observed', instance, offer });
+  }
+
+  handle(event: LinkUpdate): void {
+    this.#feed(event);
+  }
+
+  /**
+   * The peer broke the protocol above frames, or is not wanted any more: ends the link now. If the peer
+   * is still there, the link is tried again after a while.
+   */
+  drop(link: LinkId, why: string): void {
+    this.#feed({ kind: 'link-down', link, reason: 'corrupt', detail: why });
+    this.#close(link, 0);
+  }
+
+  /** Ends the link (streams get `drain` milliseconds), takes back the nodes. Resolves when all is done. */
+  async stop(drain: number): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
+    clearTimeout(this.#settling);
+    const link = this.link;
+    if (link !== undefined) {
+      this.#close(link, drain);
+    }
+    await Promise.all(this.#closing);
+    await this.#parts.nodes.publish({ instance: undefined, offer: undefined });
+  }
+
+  #feed(event: LinkEvent): void {
+    const before = this.#machine.state;
+    const { machine, commands } = step(this.#machine, event);
+    this.#machine = machine;
+    if (machine.state.kind !== before.kind) {
+      this.#since = Date.now();
+    }
+    for (const command of commands) {
+      this.#execute(command);
+    }
+  }
+
+  #execute<Kind extends LinkCommand['kind']>(
+    command: Extract<LinkCommand, { readonly kind: Kind }>,
+  ): void {
+    const kind: Kind = command.kind as Kind;
+    this.#executors[kind](command);
+  }
+
+  async #offer(ticket: number): Promise<void> {
+    try {
+      const offer = await this.#parts.dataplane.offer(this.#parts.peer, this.#parts.ringOrder());
+      this.#parts.onLink(offer.link);
+      this.#settled({ kind: 'offered', ticket, link: offer.link, address: offer });
+    } catch (error) {
+      this.#settled({ kind: 'failed', ticket, why: messageOf(error) });
+    }
+  }
+
+  async #connect(ticket: number, { ringRef, eventChannel }: OfferAddress): Promise<void> {
+    try {
+      const link = await this.#parts.dataplane.connect(this.#parts.peer, ringRef, eventChannel);
+      this.#parts.onLink(link);
+      this.#settled({ kind: 'connected', ticket, link });
+    } catch (error) {
+      this.#settled({ kind: 'failed', ticket, why: messageOf(error) });
+    }
+  }
+
+  /** A result that arrives after stop() gives back what it brought. */
+  #settled(event: Extract<LinkEvent, { readonly kind: 'offered' | 'connected' | 'failed' }>): void {
+    if (event.kind === 'failed') {
+      this.#parts.log.warn({ why: event.why }, 'link could not be made');
+    }
+    if (!this.#stopped) {
+      this.#feed(event);
+    } else if (event.kind !== 'failed') {
+      this.#close(event.link, 0);
+    }
+  }
+
+  #publish(offer: OfferAddress | undefined): void {
+    this.#parts.nodes
+      .publish({ offer })
+      .catch((error: unknown) =>
+        this.#parts.log.error({ err: error }, 'the offer of a link could not be published'),
+      );
+  }
+
+  #close(link: LinkId, drain: number): void {
+    const closing = this.#parts.dataplane
+      .closeLink(link, drain)
+      .catch((error: unknown) =>
+        this.#parts.log.error({ err: error }, 'a link could not be closed'),
+      )
+      .finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+
+  #scheduleRetry(failures: number): void {
+    clearTimeout(this.#retry);
+    if (this.#stopped) {
+      return;
+    }
+    const random = this.#parts.random ?? Math.random;
+    this.#retry = setTimeout(() => this.#feed({ kind: 'retry' }), retryDelay(failures, random()));
+  }
+
+  #cameUp(link: LinkId): void {
+    this.#parts.log.info('link is up');
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.#feed({ kind: 'settled', link }), SETTLED_MS);
+    this.#parts.onUp(link);
+  }
+
+  #wentDown(link: LinkId, reason: string): void {
+    this.#parts.log.warn({ reason }, 'link is down');
+    clearTimeout(this.#settling);
+    this.#parts.onDown(link, reason);
+  }
+}

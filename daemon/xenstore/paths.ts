@@ -1,0 +1,30 @@
+/**
+ * Where xsock's nodes are in xenstore. Every node is written by the domain below whose home it lies and
+ * readable by one peer; the layout of an offer is that of a libxenvchan server (base path of at most 49
+ * bytes, since libxenvchan cuts longer ones).
+ */
+import type { DomId } from '../ids.js';
+
+/** What `from` publishes for `to`. */
+export function linkDirectory(from: DomId, to: DomId): string {
+  return `/local/domain/${from}/data/xsock/${to}`;
+}
+
+/** Everything that `domid` publishes. */
+export function publishedDirectory(domid: DomId): string {
+  return `/local/domain/${domid}/data/xsock`;
+}
+
+export function domainName(domid: DomId): string {
+  return `/local/domain/${domid}/name`;
+}
+
+export const DOMAINS = '/local/domain';
+/** Relative to the own home. */
+export const OWN_DOMID = 'domid';
+export const OWN_NAME = 'name';
+
+/** Below a link directory. */
+export const INSTANCE = 'instance';
+export const RING_REF = 'ring-ref';
+export const EVENT_CHANNEL = 'event-channel';
