@@ -1,0 +1,30 @@
+/** Which of the services that a peer offers appear here, and with which rights. Pure. */
+import type { ImportConfig, TcpAddress } from '../config/config.js';
+import type { OfferedService } from '../link/services-message.js';
+import type { PeerIdentity } from '../policy/decide.js';
+import { selectImport } from '../policy/import.js';
+import type { Accounts } from './accounts.js';
+
+/** A service of a peer as it shall appear in the view. */
+export interface Service extends OfferedService {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+  readonly tcp: TcpAddress | undefined;
+}
+
+export function selectServices(
+  imports: readonly ImportConfig[],
+  accounts: Accounts,
+  peer: PeerIdentity,
+  offered: readonly OfferedService[],
+): readonly Service[] {
+  return offered.flatMap(({ name, port }) => {
+    const rule = selectImport(imports, peer, { name, port });
+    if (rule === undefined) {
+      return [];
+    }
+    const { uid, gid } = accounts.get(rule) ?? { uid: -1, gid: -1 };
+    return [{ name, port, uid, gid, mode: rule.mode, tcp: rule.tcp }];
+  });
+}

@@ -1,0 +1,80 @@
+/**
+ * Clears a run directory of what a crashed daemon left: dead sockets below `<run>/<domid>/` and the links
+ * in `<run>/by-name/`. Whatever is alive, or of another kind, or elsewhere, stays.
+ */
+import { readdir, readlink, rmdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { isXsockError, messageOf } from '../errors.js';
+import { freeSocketPath } from '../http/unix-path.js';
+import { parseDomId } from '../ids.js';
+import { BY_NAME, PORTS } from './layout.js';
+
+function isErrno(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}
+
+async function entries(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) {
+      return [];
+    }
+    throw error;
+  }
+}
+
+async function removeIfEmpty(directory: string): Promise<void> {
+  try {
+    await rmdir(directory);
+  } catch (error) {
+    if (!isErrno(error, 'ENOTEMPTY', 'ENOENT', 'ENOTDIR')) {
+      throw error;
+    }
+  }
+}
+
+async function sweepSockets(directory: string, log: Logger): Promise<void> {
+  for (const entry of await entries(directory)) {
+    const path = join(directory, entry);
+    if (entry === PORTS) {
+      continue;
+    }
+    try {
+      await freeSocketPath(path);
+    } catch (error) {
+      if (!isXsockError(error)) {
+        throw error;
+      }
+      log.warn({ path }, `left alone: ${messageOf(error)}`);
+    }
+  }
+  await removeIfEmpty(directory);
+}
+
+async function sweepNames(directory: string): Promise<void> {
+  for (const entry of await entries(directory)) {
+    const path = join(directory, entry);
+    try {
+      if (/^\.\.\/\d+$/.test(await readlink(path))) {
+        await unlink(path);
+      }
+    } catch (error) {
+      if (!isErrno(error, 'EINVAL', 'ENOENT')) {
+        throw error; // EINVAL: it is no symbolic link, and so not ours
+      }
+    }
+  }
+  await removeIfEmpty(directory);
+}
+
+export async function sweepRunDirectory(run: string, log: Logger): Promise<void> {
+  for (const entry of await entries(run)) {
+    if (parseDomId(entry) !== undefined) {
+      await sweepSockets(join(run, entry, PORTS), log);
+      await sweepSockets(join(run, entry), log);
+    }
+  }
+  await sweepNames(join(run, BY_NAME));
+}

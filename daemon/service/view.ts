@@ -1,0 +1,246 @@
+/**
+ * The view: the sockets below the run directory through which local programs reach peers' services.
+ * They exist exactly while the link is up, the peer offers the service and an import rule takes it.
+ */
+import { lstatSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Dataplane, ListenerHandle, ListenerOptions } from '../dataplane/dataplane.js';
+import { messageOf } from '../errors.js';
+import { freeSocketPath } from '../http/unix-path.js';
+import type { DomId, LinkId } from '../ids.js';
+import { NameLinks } from './by-name.js';
+import type { Service } from './imports.js';
+import { domainDirectory, portDirectory } from './layout.js';
+import { sweepRunDirectory } from './sweep.js';
+
+export interface ViewParts {
+  readonly runDir: string;
+  readonly dataplane: Dataplane;
+  readonly log: Logger;
+}
+
+export interface ShownPeer {
+  readonly domid: DomId;
+  readonly name?: string | undefined;
+}
+
+/** One socket of the view, wanted or there. */
+interface Entry {
+  /** Tells whether a socket that is there is the one wanted. */
+  readonly key: string;
+  readonly service: Service;
+  /** The path, or `host:port`. */
+  readonly address: string;
+  readonly options: ListenerOptions;
+}
+
+interface PeerView {
+  readonly link: LinkId;
+  readonly listeners: Map<string, { readonly entry: Entry; readonly handle: ListenerHandle }>;
+  /** Why a wanted socket is not there, by key. */
+  readonly problems: Map<string, { readonly entry: Entry; readonly why: string }>;
+  /** Grows with every show(): an older one that is under way stops. */
+  generation: number;
+}
+
+export interface ShownService {
+  readonly domid: DomId;
+  readonly service: Service;
+  /** Undefined: the socket could not be made; `problem` says why. */
+  readonly address: string | undefined;
+  readonly problem: string | undefined;
+}
+
+export class View {
+  readonly #parts: ViewParts;
+  readonly #names: NameLinks;
+  readonly #peers = new Map<DomId, PeerView>();
+  /** Sockets are made one after the other: freeing a path takes more than one turn. */
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(parts: ViewParts) {
+    this.#parts = parts;
+    this.#names = new NameLinks(parts.runDir, parts.log);
+  }
+
+  /** Makes the run directory and clears it of what a crashed daemon left. The caller holds its lock. */
+  async prepare(): Promise<void> {
+    await mkdir(this.#parts.runDir, { recursive: true, mode: 0o755 });
+    await sweepRunDirectory(this.#parts.runDir, this.#parts.log);
+  }
+
+  /** Makes the peer's sockets be these; what is there already is not touched. */
+  show(link: LinkId, peer: ShownPeer, services: readonly Service[]): Promise<void> {
+    let view = this.#peers.get(peer.domid);
+    if (view?.link !== link) {
+      this.hide(peer.domid);
+      view = { link, listeners: new Map(), problems: new Map(), generation: 0 };
+      this.#peers.set(peer.domid, view);
+    }
+    view.generation += 1;
+    const { generation } = view;
+    const current = view;
+    this.#turn = this.#turn.then(async () => {
+      if (this.#isCurrent(peer.domid, current, generation)) {
+        await this.#reconcile(current, generation, peer, services);
+      }
+    });
+    return this.#turn;
+  }
+
+  /** Removes all of a peer's sockets, within this turn. */
+  hide(domid: DomId): void {
+    const view = this.#peers.get(domid);
+    if (view === undefined) {
+      return;
+    }
+    this.#peers.delete(domid);
+    this.#names.hide(domid);
+    for (const { entry, handle } of view.listeners.values()) {
+      this.#remove(entry, handle);
+    }
+    this.#removeDirectories(domid);
+  }
+
+  close(): void {
+    for (const domid of [...this.#peers.keys()]) {
+      this.hide(domid);
+    }
+  }
+
+  shown(): readonly ShownService[] {
+    return [...this.#peers].flatMap(([domid, { listeners, problems }]) => [
+      ...[...listeners.values()].map(({ entry }) => ({
+        domid,
+        service: entry.service,
+        address: entry.address,
+        problem: undefined,
+      })),
+      ...[...problems.values()].map(({ entry, why }) => ({
+        domid,
+        service: entry.service,
+        address: undefined,
+        problem: why,
+      })),
+    ]);
+  }
+
+  #isCurrent(domid: DomId, view: PeerView, generation: number): boolean {
+    return this.#peers.get(domid) === view && view.generation === generation;
+  }
+
+  async #reconcile(
+    view: PeerView,
+    generation: number,
+    peer: ShownPeer,
+    services: readonly Service[],
+  ): Promise<void> {
+    const wanted = this.#wanted(view.link, peer.domid, services);
+    view.problems.clear();
+    for (const [key, { entry, handle }] of view.listeners) {
+      if (!wanted.has(key)) {
+        view.listeners.delete(key);
+        this.#remove(entry, handle);
+      }
+    }
+    if (peer.name !== undefined && wanted.size > 0) {
+      this.#names.show(peer.domid, peer.name);
+    } else {
+      this.#names.hide(peer.domid);
+    }
+    for (const [key, entry] of wanted) {
+      if (view.listeners.has(key)) {
+        continue;
+      }
+      try {
+        const handle = await this.#listen(entry.options);
+        if (!this.#isCurrent(peer.domid, view, generation)) {
+          this.#remove(entry, handle);
+          return;
+        }
+        view.listeners.set(key, { entry, handle });
+      } catch (error) {
+        if (!this.#isCurrent(peer.domid, view, generation)) {
+          return; // the link has gone meanwhile
+        }
+        view.problems.set(key, { entry, why: messageOf(error) });
+        this.#parts.log.error(
+          { domid: peer.domid, service: entry.service.name ?? entry.service.port },
+          `the service cannot appear: ${messageOf(error)}`,
+        );
+      }
+    }
+    this.#removeDirectories(peer.domid);
+  }
+
+  async #listen(options: ListenerOptions): Promise<ListenerHandle> {
+    if (options.kind === 'unix') {
+      await freeSocketPath(options.path);
+      mkdirSync(dirname(options.path), { recursive: true, mode: 0o755 });
+    }
+    return await this.#parts.dataplane.listen(options);
+  }
+
+  #wanted(link: LinkId, domid: DomId, services: readonly Service[]): Map<string, Entry> {
+    const entries = services.flatMap(service => this.#entries(link, domid, service));
+    return new Map(entries.map(entry => [entry.key, entry]));
+  }
+
+  #entries(link: LinkId, domid: DomId, service: Service): readonly Entry[] {
+    const { name, port, uid, gid, mode, tcp } = service;
+    const { runDir } = this.#parts;
+    const rights = { link, mode, uid, gid };
+    const paths: ListenerOptions[] = [];
+    if (name !== undefined) {
+      const path = join(domainDirectory(runDir, domid), name);
+      paths.push({ kind: 'unix', ...rights, path, service: { kind: 'name', name } });
+    }
+    if (port !== undefined) {
+      const path = join(portDirectory(runDir, domid), String(port));
+      paths.push({ kind: 'unix', ...rights, path, service: { kind: 'port', port } });
+    }
+    if (tcp !== undefined) {
+      const address =
+        name !== undefined
+          ? ({ kind: 'name', name } as const)
+          : ({ kind: 'port', port: port ?? 0 } as const);
+      paths.push({ kind: 'tcp', link, host: tcp.host, port: tcp.port, service: address });
+    }
+    return paths.map(options => ({
+      key: JSON.stringify(options),
+      service,
+      address: options.kind === 'unix' ? options.path : `${options.host}:${options.port}`,
+      options,
+    }));
+  }
+
+  /** Only the very file that was made is removed. */
+  #remove({ options }: Entry, handle: ListenerHandle): void {
+    this.#parts.dataplane
+      .unlisten(handle.id)
+      .catch((error: unknown) =>
+        this.#parts.log.warn({ err: error }, 'a listener could not be closed'),
+      );
+    if (options.kind !== 'unix') {
+      return;
+    }
+    const found = lstatSync(options.path, { bigint: true, throwIfNoEntry: false });
+    if (found?.dev === handle.device && found.ino === handle.inode) {
+      unlinkSync(options.path);
+    }
+  }
+
+  /** Those that have become empty. */
+  #removeDirectories(domid: DomId): void {
+    const { runDir } = this.#parts;
+    for (const directory of [portDirectory(runDir, domid), domainDirectory(runDir, domid)]) {
+      try {
+        rmdirSync(directory);
+      } catch {
+        // Not empty, or never made: both are as they should be.
+      }
+    }
+  }
+}
