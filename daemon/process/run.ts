@@ -10,6 +10,7 @@ import type { ControlModel } from '../control/model.js';
 import { serveControl } from '../control/server.js';
 import { Daemon } from '../daemon.js';
 import { openDataplane } from '../dataplane/native-dataplane.js';
+import { readOwnDomid } from '../discovery/identity.js';
 import { messageOf } from '../errors.js';
 import { createLogger } from '../log.js';
 import { Notifier, processNotifierOptions } from '../systemd/notify.js';
@@ -20,7 +21,7 @@ import { Opened } from './opened.js';
 import type { DaemonCommand } from './options.js';
 import { Reloader } from './reload.js';
 import { type Shutdown, type ShutdownCause, watchShutdown } from './shutdown.js';
-import { openXenstore, readOwnDomId, takeRunDirectory } from './surroundings.js';
+import { openXenstore, takeRunDirectory } from './surroundings.js';
 
 export type RunCommand = Extract<DaemonCommand, { kind: 'run' }>;
 
@@ -80,7 +81,7 @@ async function startDaemon(
   shutdown: Shutdown,
 ): Promise<Daemon> {
   const xenstore = await openXenstore(command.loopbackDir, opened);
-  const domid = await readOwnDomId(xenstore);
+  const domid = await readOwnDomid(xenstore);
   const instance = randomBytes(16);
   const dataplane = openDataplane({
     hypervisor: { kind: 'loopback', domainDir: command.loopbackDir },

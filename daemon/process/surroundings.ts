@@ -1,10 +1,8 @@
-/** What a daemon finds around it before it can start: its run directory, xenstored, its own domid. */
+/** What a daemon needs around it before it can start: its run directory, and xenstored. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, XsockError } from '../errors.js';
-import { type DomId, parseDomId } from '../ids.js';
-import { acquireLock } from '../service/lock.js';
-import { escapeForDisplay } from '../service/name.js';
+import { acquireLock } from '../lock.js';
 import { connectXenstore } from '../xenstore/client.js';
 import { unixTransport } from '../xenstore/transport.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
@@ -38,18 +36,4 @@ export async function openXenstore(loopbackDir: string, opened: Opened): Promise
       { subject: loopbackDir, cause: error },
     );
   }
-}
-
-/** This domain's own id, as the hypervisor's tools have written it into xenstore. */
-export async function readOwnDomId(xenstore: Xenstore): Promise<DomId> {
-  const text = await xenstore.read('domid');
-  const domid = parseDomId(text);
-  if (domid === undefined) {
-    throw new XsockError(
-      'HYPERVISOR_UNAVAILABLE',
-      `xenstore has '${escapeForDisplay(text)}' as this domain's domid`,
-      { subject: 'domid' },
-    );
-  }
-  return domid;
 }

@@ -1,23 +1,28 @@
 /** `xsockd` as a process, from its start to its end, on a loopback machine that runs as another. */
-import { on, once } from 'node:events';
+import { on } from 'node:events';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import t, { type Test } from 'tap';
 import { ControlClient } from '../../../daemon/control/client.js';
 import { eventually } from '../../support/eventually.js';
-import {
-  type Running,
-  runProgram,
-  startProgram,
-  XSOCK,
-  XSOCKD,
-} from '../../support/run-program.js';
+import { runProgram, startProgram, XSOCK, XSOCKD } from '../../support/run-program.js';
 import { temporaryDirectory } from '../../support/temp-directory.js';
+
+/** Resolves when the program has printed `text` from now on; rejects if it ends before. */
+async function printed(stream: Readable, text: string): Promise<void> {
+  let heard = '';
+  for await (const [chunk] of on(stream, 'data', { close: ['end'] })) {
+    heard += String(chunk);
+    if (heard.includes(text)) return;
+  }
+  throw new Error(`it ended without '${text}': ${heard}`);
+}
 
 async function startMachine(t: Test) {
   const directory = temporaryDirectory(t);
   const machine = startProgram(t, XSOCK, ['loopback', 'run', '--dir', join(directory, 'm')]);
-  await once(machine.child.stdout, 'data');
+  await printed(machine.child.stdout, 'is up');
   const config = join(directory, 'xsock.yaml');
   const run = join(directory, 'r');
   writeFileSync(config, 'drain-timeout: 1s\n');
@@ -31,16 +36,6 @@ async function startDaemon(t: Test) {
   const client = new ControlClient(surroundings.run);
   const status = await eventually(() => client.status());
   return { ...surroundings, daemon, client, status };
-}
-
-/** Resolves when the program has logged `text` from now on. */
-async function printed({ child }: Running, text: string): Promise<void> {
-  let heard = '';
-  for await (const [chunk] of on(child.stderr, 'data', { close: ['end'] })) {
-    heard += String(chunk);
-    if (heard.includes(text)) return;
-  }
-  throw new Error(`it ended without '${text}': ${heard}`);
 }
 
 t.test('it serves, and SIGTERM ends it in order', async t => {
@@ -59,7 +54,7 @@ t.test('it reads its configuration again', async t => {
   const { daemon, client, config } = await startDaemon(t);
   writeFileSync(config, 'nonsense: 1\n');
   await t.rejects(client.reload(), { code: 'CONTROL_REFUSED', message: `${config}:1:1: nonsense` });
-  const logged = printed(daemon, 'the configuration stays as it was');
+  const logged = printed(daemon.child.stderr, 'the configuration stays as it was');
   daemon.child.kill('SIGHUP');
   await logged;
   t.ok(await client.status(), 'it lives on');
