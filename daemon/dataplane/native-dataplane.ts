@@ -42,7 +42,8 @@ export function openDataplane(options: DataplaneOptions): Dataplane {
 
 class AddonDataplane implements Dataplane {
   readonly #native: NativeDataplane;
-  readonly #closing = new Map<LinkId, () => void>();
+  /** Who waits for a link's pages to be given back. */
+  readonly #closing = new Map<LinkId, (() => void)[]>();
   #consumer: (events: readonly DataplaneEvent[]) => void = () => {};
 
   constructor(options: DataplaneOptions) {
@@ -83,17 +84,17 @@ class AddonDataplane implements Dataplane {
   }
 
   async closeLink(link: LinkId, drain: number): Promise<void> {
-    const released = new Promise<void>(resolve => this.#closing.set(link, resolve));
     try {
       this.#native.closeLink(link, drain);
     } catch (error) {
-      this.#closing.delete(link);
       if (hasErrno(error) && error.code === 'ENOLINK') {
         return; // it went down by itself: its pages are given back already
       }
       throw wrapped('close', error);
     }
-    await released;
+    await new Promise<void>(resolve => {
+      this.#closing.set(link, [...(this.#closing.get(link) ?? []), resolve]);
+    });
   }
 
   setExports(link: LinkId, exports: readonly ExportEntry[]): void {
@@ -136,7 +137,9 @@ class AddonDataplane implements Dataplane {
     const events: DataplaneEvent[] = [];
     for (const event of this.#native.takeEvents()) {
       if (event.kind === 'link-released') {
-        this.#closing.get(event.link as LinkId)?.();
+        for (const released of this.#closing.get(event.link as LinkId) ?? []) {
+          released();
+        }
         this.#closing.delete(event.link as LinkId);
       } else {
         events.push(event);

@@ -1,0 +1,28 @@
+/** What every part of the broker shares: who we are, what we run with, and the doors to the rest. */
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.js';
+import type { Dataplane } from '../dataplane/dataplane.js';
+import type { DomId, LinkId } from '../ids.js';
+import type { Accounts } from '../service/accounts.js';
+import type { View } from '../service/view.js';
+import type { Xenstore } from '../xenstore/xenstore.js';
+
+/** Replaced as a whole by a reload. */
+export interface Settings {
+  readonly config: Config;
+  /** Of the configuration's import rules. */
+  readonly accounts: Accounts;
+}
+
+export interface BrokerContext {
+  readonly self: DomId;
+  /** This start of the daemon, 32 hexadecimal digits. */
+  readonly instance: string;
+  readonly dataplane: Dataplane;
+  readonly xenstore: Xenstore;
+  readonly view: View;
+  readonly log: Logger;
+  settings(): Settings;
+  /** From now on the events of this link are for that peer. */
+  routeLink(link: LinkId, peer: DomId): void;
+}

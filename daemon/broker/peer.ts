@@ -1,0 +1,188 @@
+/**
+ * One peer: the link with it, what it may open here, and what it offers us. Joins the supervisor, the
+ * watch on the peer's nodes, policy and view; decides nothing that they decide.
+ */
+import type { Logger } from 'pino';
+import type { DataplaneEvent } from '../dataplane/dataplane.js';
+import { type Observation, PeerWatch } from '../discovery/peer-watch.js';
+import { messageOf } from '../errors.js';
+import type { DomId, LinkId } from '../ids.js';
+import type { LinkState } from '../link/machine.js';
+import { LinkNodes } from '../link/nodes.js';
+import { decodeServices, encodeServices, type OfferedService } from '../link/services-message.js';
+import { LinkSupervisor } from '../link/supervisor.js';
+import { compileExports } from '../policy/compile.js';
+import type { PeerIdentity } from '../policy/decide.js';
+import { selectServices } from '../service/imports.js';
+import type { BrokerContext } from './context.js';
+
+/** Events of one link. */
+export type PeerEvent = Extract<
+  DataplaneEvent,
+  { readonly kind: 'link-up' | 'link-down' | 'link-draining' | 'services' }
+>;
+
+export class Peer {
+  readonly domid: DomId;
+  readonly #context: BrokerContext;
+  readonly #log: Logger;
+  readonly #nodes: LinkNodes;
+  readonly #supervisor: LinkSupervisor;
+  readonly #watch: PeerWatch;
+  #name: string | undefined;
+  #instance: string | undefined;
+  #offered: readonly OfferedService[] = [];
+
+  constructor(context: BrokerContext, { domid, name }: PeerIdentity) {
+    this.domid = domid;
+    this.#context = context;
+    this.#name = name;
+    this.#log = context.log.child({ peer: domid });
+    const { self, dataplane, xenstore } = context;
+    this.#nodes = new LinkNodes(xenstore, self, domid);
+    this.#supervisor = new LinkSupervisor({
+      self,
+      peer: domid,
+      dataplane,
+      nodes: this.#nodes,
+      log: this.#log,
+      ringOrder: () => context.settings().config.link.ringOrder,
+      onLink: link => this.#onLink(link),
+      onUp: link => this.#announce(link),
+      onDown: () => this.#onDown(),
+    });
+    this.#watch = new PeerWatch(xenstore, { self, peer: domid }, this.#log, observation =>
+      this.#onObservation(observation),
+    );
+  }
+
+  get name(): string | undefined {
+    return this.#name;
+  }
+  get state(): LinkState {
+    return this.#supervisor.state;
+  }
+  get since(): number {
+    return this.#supervisor.since;
+  }
+  /** What the peer offers to us now. */
+  get offered(): readonly OfferedService[] {
+    return this.#offered;
+  }
+
+  /** Announces us to the peer, then looks for it. */
+  async start(): Promise<void> {
+    await this.#nodes.publish({ instance: this.#context.instance });
+    await this.#watch.start();
+  }
+
+  /** Ends the link (streams get `drain` milliseconds to end) and takes back what was published. */
+  async stop(drain: number): Promise<void> {
+    this.#context.view.hide(this.domid);
+    await this.#watch.close();
+    await this.#supervisor.stop(drain);
+  }
+
+  handle(event: PeerEvent): void {
+    if (event.kind !== 'services') {
+      this.#supervisor.handle(event);
+      return;
+    }
+    if (event.link !== this.#supervisor.link) {
+      return;
+    }
+    try {
+      this.#offered = decodeServices(event.payload);
+    } catch (error) {
+      this.#log.error(`link dropped: ${messageOf(error)}`);
+      this.#supervisor.drop(event.link, messageOf(error));
+      return;
+    }
+    this.#show(event.link);
+  }
+
+  rename(name: string | undefined): void {
+    if (name !== this.#name) {
+      this.#name = name;
+      this.applyExports();
+      this.applyImports();
+    }
+  }
+
+  /** xenstored is back: what we published may be lost. Its watches fire by themselves. */
+  async publishAgain(): Promise<void> {
+    await this.#nodes.again();
+  }
+
+  /** The exports, or who the peer is, have changed. */
+  applyExports(): void {
+    const { link } = this.#supervisor;
+    if (link !== undefined) {
+      this.#onLink(link);
+      if (this.state.kind === 'up') {
+        this.#announce(link);
+      }
+    }
+  }
+
+  /** The import rules, or who the peer is, have changed. */
+  applyImports(): void {
+    if (this.state.kind === 'up') {
+      this.#show(this.state.link);
+    }
+  }
+
+  get #identity(): PeerIdentity {
+    return { domid: this.domid, name: this.#name };
+  }
+
+  #onObservation({ instance, offer }: Observation): void {
+    if (instance !== undefined && instance !== this.#instance) {
+      // Should this be another domain with the same domid: xenstored has forgotten that the domid may
+      // read our nodes (XSA-322).
+      this.#nodes
+        .again()
+        .catch((error: unknown) => this.#log.error({ err: error }, 'our nodes cannot be written'));
+    }
+    this.#instance = instance;
+    this.#supervisor.observe(instance, offer);
+  }
+
+  /** Before the link is up, so that the first stream finds the table there. */
+  #onLink(link: LinkId): void {
+    const { config } = this.#context.settings();
+    this.#context.routeLink(link, this.domid);
+    this.#context.dataplane.setExports(
+      link,
+      compileExports(config.exports, this.#identity, this.#context.self),
+    );
+  }
+
+  /** Tells the peer what it may open; nothing else is anybody's business. */
+  #announce(link: LinkId): void {
+    const { config } = this.#context.settings();
+    const allowed = compileExports(config.exports, this.#identity, this.#context.self)
+      .filter(entry => entry.allowed)
+      .map(({ name, port }) => ({ name, port }));
+    try {
+      this.#context.dataplane.sendServices(link, encodeServices(allowed));
+    } catch (error) {
+      this.#log.error(`the services cannot be announced: ${messageOf(error)}`);
+    }
+  }
+
+  #show(link: LinkId): void {
+    const { config, accounts } = this.#context.settings();
+    const services = selectServices(config.imports, accounts, this.#identity, this.#offered);
+    this.#context.view
+      .show(link, this.#identity, services)
+      .catch((error: unknown) =>
+        this.#log.error({ err: error }, 'the view is not as it should be'),
+      );
+  }
+
+  #onDown(): void {
+    this.#offered = [];
+    this.#context.view.hide(this.domid);
+  }
+}

@@ -1,0 +1,68 @@
+/** The peers that there are now: made and ended as the roster says, and found by domid or by link. */
+import type { RosterEntry } from '../discovery/roster.js';
+import type { DomId } from '../ids.js';
+import type { BrokerContext } from './context.js';
+import { Peer } from './peer.js';
+
+export class Peers {
+  readonly #context: BrokerContext;
+  readonly #peers = new Map<DomId, Peer>();
+  readonly #ending = new Set<Promise<void>>();
+
+  constructor(context: BrokerContext) {
+    this.#context = context;
+  }
+
+  all(): readonly Peer[] {
+    return [...this.#peers.values()].sort((a, b) => a.domid - b.domid);
+  }
+
+  get(domid: DomId): Peer | undefined {
+    return this.#peers.get(domid);
+  }
+
+  update(entries: readonly RosterEntry[]): void {
+    const wanted = new Map(entries.map(entry => [entry.domid, entry]));
+    for (const [domid, peer] of this.#peers) {
+      if (!wanted.has(domid)) {
+        this.#peers.delete(domid);
+        this.#end(peer, 0);
+      }
+    }
+    for (const entry of entries) {
+      const peer = this.#peers.get(entry.domid);
+      if (peer === undefined) {
+        this.#begin(entry);
+      } else {
+        peer.rename(entry.name);
+      }
+    }
+  }
+
+  async stop(drain: number): Promise<void> {
+    for (const peer of this.#peers.values()) {
+      this.#end(peer, drain);
+    }
+    await Promise.all(this.#ending);
+  }
+
+  #begin(entry: RosterEntry): void {
+    const peer = new Peer(this.#context, entry);
+    this.#peers.set(entry.domid, peer);
+    peer
+      .start()
+      .catch((error: unknown) =>
+        this.#context.log.error({ peer: entry.domid, err: error }, 'the peer cannot be looked for'),
+      );
+  }
+
+  #end(peer: Peer, drain: number): void {
+    const ending = peer
+      .stop(drain)
+      .catch((error: unknown) =>
+        this.#context.log.error({ peer: peer.domid, err: error }, 'the link did not end in order'),
+      )
+      .finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+}

@@ -1,0 +1,250 @@
+/**
+ * The daemon: joins discovery, links, policy and view around one data plane. Opens nothing itself; what
+ * it works on is handed to it (process/run.ts), so that tests can hand it something else.
+ */
+import type { Logger } from 'pino';
+import { describeChanges } from './broker/changes.js';
+import type { BrokerContext, Settings } from './broker/context.js';
+import { OwnExports } from './broker/own-exports.js';
+import { Peers } from './broker/peers.js';
+import { exportedStatus, importedStatus, ownStatus, peerStatus } from './broker/status.js';
+import { logStreamEvent } from './broker/stream-log.js';
+import type { Config } from './config/config.js';
+import { diffConfig } from './config/diff.js';
+import type { DaemonStatus, ServiceStatus, StreamStatus } from './control/model.js';
+import type { Dataplane, DataplaneEvent } from './dataplane/dataplane.js';
+import { readOwnName } from './discovery/identity.js';
+import { Roster } from './discovery/roster.js';
+import { isXsockError } from './errors.js';
+import type { DomId, LinkId } from './ids.js';
+import { resolveAccounts } from './service/accounts.js';
+import { View } from './service/view.js';
+import { publishedDirectory } from './xenstore/paths.js';
+import type { Xenstore } from './xenstore/xenstore.js';
+
+export interface DaemonParts {
+  readonly config: Config;
+  readonly configPath: string;
+  readonly version: string;
+  readonly hypervisor: 'loopback' | 'xen';
+  readonly domid: DomId;
+  /** This start, 32 hexadecimal digits; the data plane's HELLO carries the same. */
+  readonly instance: string;
+  readonly dataplane: Dataplane;
+  readonly xenstore: Xenstore;
+  readonly log: Logger;
+  readonly onHypervisorGone: (detail: string) => void;
+}
+
+export class Daemon {
+  readonly #parts: DaemonParts;
+  readonly #started = Date.now();
+  readonly #view: View;
+  readonly #links = new Map<LinkId, DomId>();
+  readonly #context: BrokerContext;
+  readonly #peers: Peers;
+  readonly #roster: Roster;
+  #settings: Settings;
+  #own: OwnExports | undefined;
+  #name: string | undefined;
+  #xenstoreConnected = true;
+  #stopping = false;
+
+  constructor(parts: DaemonParts) {
+    this.#parts = parts;
+    const { config, dataplane, xenstore, log, domid, instance } = parts;
+    this.#settings = { config, accounts: new Map() };
+    this.#view = new View({ runDir: config.run, dataplane, log });
+    this.#context = {
+      self: domid,
+      instance,
+      dataplane,
+      xenstore,
+      view: this.#view,
+      log,
+      settings: () => this.#settings,
+      routeLink: (link, peer) => this.#links.set(link, peer),
+    };
+    this.#peers = new Peers(this.#context);
+    this.#roster = new Roster(
+      { xenstore, self: domid, log, onRoster: entries => this.#peers.update(entries) },
+      config.peers,
+    );
+  }
+
+  /** Throws what keeps it from serving: `CONFIG_INVALID`, `FILE_ACCESS`, `XENSTORE`, `XENSTORE_GONE`. */
+  async start(): Promise<void> {
+    const { config, dataplane, xenstore, log, domid } = this.#parts;
+    this.#settings = { config, accounts: await resolveAccounts(config.imports) };
+    this.#name = await readOwnName(xenstore);
+    await this.#view.prepare();
+    await this.#removeLeftOvers();
+    dataplane.onEvents(events => {
+      for (const event of events) {
+        this.#handle(event);
+      }
+    });
+    xenstore.onConnection(connected => this.#onXenstore(connected));
+    this.#own = new OwnExports(this.#context, this.#name);
+    await this.#own.start();
+    await this.#roster.start();
+    log.info({ domid, name: this.#name, run: config.run }, 'serving');
+  }
+
+  /** Goes by another configuration; what did not change is not touched. What changed, a sentence each. */
+  async reload(config: Config): Promise<readonly string[]> {
+    const accounts = await resolveAccounts(config.imports);
+    const diff = diffConfig(this.#settings.config, config);
+    this.#settings = { config, accounts };
+    this.#parts.log.level = config.log.level;
+    this.#parts.dataplane.setLimits(config.limits);
+    await this.#roster.configure(config.peers);
+    for (const peer of this.#peers.all()) {
+      peer.applyExports();
+      peer.applyImports();
+    }
+    await this.#own?.apply();
+    return describeChanges(diff);
+  }
+
+  /**
+   * Says goodbye to all peers; streams get `drain` milliseconds to end by themselves. May be called again
+   * with less. Afterwards nothing of ours is left in xenstore or in the run directory.
+   */
+  async stop(drain: number): Promise<void> {
+    if (!this.#stopping) {
+      this.#stopping = true;
+      await this.#roster.close();
+    }
+    await Promise.all([this.#peers.stop(drain), this.#own?.stop(drain)]);
+    this.#view.close();
+    await this.#removeLeftOvers();
+  }
+
+  async status(): Promise<DaemonStatus> {
+    const { config, dataplane, domid, instance, version, hypervisor, configPath } = {
+      ...this.#parts,
+      ...this.#settings,
+    };
+    const counters = await dataplane.counters();
+    const own = ownStatus(
+      {
+        domid,
+        name: this.#name,
+        instance,
+        since: this.#started,
+        services: config.exports.length,
+        link: this.#own?.link,
+      },
+      counters,
+    );
+    const peers = this.#peers.all().map(peer => peerStatus(peer, counters));
+    return {
+      version,
+      pid: process.pid,
+      domid,
+      name: this.#name ?? null,
+      instance,
+      hypervisor,
+      xenstore: this.#xenstoreConnected,
+      uptime: Date.now() - this.#started,
+      run: config.run,
+      config: configPath,
+      peers: [own, ...peers].sort((a, b) => a.domid - b.domid),
+    };
+  }
+
+  async services(): Promise<readonly ServiceStatus[]> {
+    const shown = this.#view.shown();
+    const own = { domid: this.#parts.domid, name: this.#name };
+    return [
+      ...this.#settings.config.exports.map(service => exportedStatus(service, own, shown)),
+      ...this.#peers.all().flatMap(peer => importedStatus(peer, shown)),
+    ];
+  }
+
+  async streams(): Promise<readonly StreamStatus[]> {
+    const streams = await this.#parts.dataplane.streams();
+    return streams.flatMap(({ link, ...stream }) => {
+      const domid = this.#links.get(link);
+      return domid === undefined ? [] : [{ ...stream, domid, domain: this.#nameOf(domid) ?? null }];
+    });
+  }
+
+  /** False if that peer has no such stream. */
+  async resetStream(peer: number, stream: number): Promise<boolean> {
+    for (const [link, domid] of this.#links) {
+      if (domid === peer && (await this.#parts.dataplane.resetStream(link, stream))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #nameOf(domid: DomId): string | undefined {
+    return domid === this.#parts.domid ? this.#name : this.#peers.get(domid)?.name;
+  }
+
+  #handle(event: DataplaneEvent): void {
+    const { log } = this.#parts;
+    switch (event.kind) {
+      case 'link-up':
+      case 'link-draining':
+      case 'services':
+      case 'link-down': {
+        const domid = this.#links.get(event.link);
+        if (domid !== undefined && event.link !== this.#own?.link) {
+          this.#peers.get(domid)?.handle(event);
+        }
+        if (event.kind === 'link-down') {
+          this.#links.delete(event.link);
+        }
+        return;
+      }
+      case 'stream-opened':
+      case 'stream-refused':
+      case 'stream-closed':
+        logStreamEvent(log, this.#links.get(event.link), event);
+        return;
+      case 'listener-error':
+        log.warn(
+          { listener: event.listener, detail: event.detail },
+          'a listener rests for a while',
+        );
+        return;
+      case 'events-dropped':
+        log.warn({ count: event.count }, 'too much happens to be logged: lines are missing');
+        return;
+      case 'hypervisor-gone':
+        this.#parts.onHypervisorGone(event.detail);
+    }
+  }
+
+  #onXenstore(connected: boolean): void {
+    const { log } = this.#parts;
+    this.#xenstoreConnected = connected;
+    if (!connected) {
+      log.warn(
+        'the connection to xenstored is lost: links stay, peers that come or go are not seen',
+      );
+      return;
+    }
+    log.info('xenstored is back');
+    const again = [this.#roster.look(), ...this.#peers.all().map(peer => peer.publishAgain())];
+    Promise.all(again).catch((error: unknown) =>
+      log.error({ err: error }, 'our nodes cannot be written'),
+    );
+  }
+
+  /** Nodes of ours that an earlier daemon of this domain left, or that we leave. */
+  async #removeLeftOvers(): Promise<void> {
+    try {
+      await this.#parts.xenstore.remove(publishedDirectory(this.#parts.domid));
+    } catch (error) {
+      const nothingThere = isXsockError(error, 'XENSTORE', 'ENOENT');
+      if (!nothingThere && !(this.#stopping && isXsockError(error, 'XENSTORE_GONE'))) {
+        throw error;
+      }
+    }
+  }
+}
