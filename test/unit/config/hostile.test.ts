@@ -53,23 +53,96 @@ exports:
   );
 });
 
-t.test('any text is accepted or refused with a list', async t => {
-  const seeds = ['exports', 'name', ': ', '- ', '\n', '  ', '[', ']', '{', '}', '&a ', '*a', '!!', '|', '>', '"', "'", '#', '---\n', '%YAML 1.1\n', '? ', ',', 'any', '0660', '<<', '~', '\t'];
-  const yamlish = fc.array(fc.oneof(fc.constantFrom(...seeds), fc.string({ maxLength: 4 })), { maxLength: 40 });
+t.test('any text is accepted or refused with a list', async () => {
+  const seeds = [
+    'exports',
+    'name',
+    ': ',
+    '- ',
+    '\n',
+    '  ',
+    '[',
+    ']',
+    '{',
+    '}',
+    '&a ',
+    '*a',
+    '!!',
+    '|',
+    '>',
+    '"',
+    "'",
+    '#',
+    '---\n',
+    '%YAML 1.1\n',
+    '? ',
+    ',',
+    'any',
+    '0660',
+    '<<',
+    '~',
+    '\t',
+  ];
+  const yamlish = fc.array(fc.oneof(fc.constantFrom(...seeds), fc.string({ maxLength: 4 })), {
+    maxLength: 40,
+  });
   fc.assert(
-    fc.property(fc.oneof(fc.string({ unit: 'binary' }), yamlish.map(parts => parts.join(''))), text => {
-      verdict(text);
-    }),
+    fc.property(
+      fc.oneof(
+        fc.string({ unit: 'binary' }),
+        yamlish.map(parts => parts.join('')),
+      ),
+      text => {
+        verdict(text);
+      },
+    ),
     { numRuns: 3000 },
   );
 });
 
-t.test('any tree of values is accepted or refused with a list', async t => {
-  const keys = ['run', 'log', 'level', 'peers', 'domid', 'name', 'exports', 'port', 'target', 'allow', 'imports', 'peer', 'service', 'owner', 'mode', 'tcp', 'limits', 'memory-total', 'link', 'ring-size', 'drain-timeout'];
+t.test('any tree of values is accepted or refused with a list', async () => {
+  const keys = [
+    'run',
+    'log',
+    'level',
+    'peers',
+    'domid',
+    'name',
+    'exports',
+    'port',
+    'target',
+    'allow',
+    'imports',
+    'peer',
+    'service',
+    'owner',
+    'mode',
+    'tcp',
+    'limits',
+    'memory-total',
+    'link',
+    'ring-size',
+    'drain-timeout',
+  ];
   const { tree } = fc.letrec(tie => ({
     tree: fc.oneof(
       { maxDepth: 4 },
-      fc.constantFrom('any', 'port', 'unix:/a', 'tcp:1.2.3.4:5', '[::1]:80', '1s', '4KiB', '0660', 3, 0, -1, 1.5, null, true),
+      fc.constantFrom(
+        'any',
+        'port',
+        'unix:/a',
+        'tcp:1.2.3.4:5',
+        '[::1]:80',
+        '1s',
+        '4KiB',
+        '0660',
+        3,
+        0,
+        -1,
+        1.5,
+        null,
+        true,
+      ),
       fc.string(),
       fc.double(),
       fc.array(tie('tree'), { maxLength: 4 }),

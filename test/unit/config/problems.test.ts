@@ -37,7 +37,7 @@ drain-timeout: 10
   const service =
     'a service name: 1-64 characters from A-Z a-z 0-9 . _ - but not port (the directory of services by number) nor any (every service)';
   t.strictSame(faults(text), [
-    '0.yaml:1:6: run: found "relative", expected an absolute path',
+    '0.yaml:1:6: run: found "relative", expected an absolute path of at most 90 bytes',
     '0.yaml:2:1: logg: found the unknown key "logg", expected "log"',
     '0.yaml:4:12: peers[0].domid: found 40000, expected a domid, 0..32751',
     `0.yaml:6:11: exports[0].name: found "a/b", expected ${service}`,
@@ -71,14 +71,26 @@ t.test('the error carries the list for those who show it as JSON', async t => {
 
 /** One fault each: the text, and the one problem (from the column on) that it gets. */
 const table: Readonly<Record<string, readonly [string, string]>> = {
-  'a list instead of a mapping': ['[1]', '1:1: (document): found a list, expected a mapping of settings'],
-  'a text instead of a mapping': ['hi', '1:1: (document): found "hi", expected a mapping of settings'],
+  'a list instead of a mapping': [
+    '[1]',
+    '1:1: (document): found a list, expected a mapping of settings',
+  ],
+  'a text instead of a mapping': [
+    'hi',
+    '1:1: (document): found "hi", expected a mapping of settings',
+  ],
   'a key without its list': [
     'log: {}\nimports:\n',
     '2:1: imports: found nothing, expected a list of import rules ([] for none; leave the key out to import everything)',
   ],
-  'a key twice': ['run: /a\nrun: /b', '2:1: run: found the key again (first at 1:1), expected each key once'],
-  'a number as a key': ['3: x', '1:1: (document): found 3 as a key, expected the name of a setting'],
+  'a key twice': [
+    'run: /a\nrun: /b',
+    '2:1: run: found the key again (first at 1:1), expected each key once',
+  ],
+  'a number as a key': [
+    '3: x',
+    '1:1: (document): found 3 as a key, expected the name of a setting',
+  ],
   'a list as a key': [
     '? [a]\n: x',
     '1:3: (document): found a key that is not a text, expected the name of a setting',
@@ -95,10 +107,13 @@ const table: Readonly<Record<string, readonly [string, string]>> = {
     '<<: {run: /x}',
     '1:1: <<: found the unknown key "<<", expected one of run, log, peers, exports, imports, limits, link, drain-timeout',
   ],
-  'two documents': ['run: /a\n---\nrun: /b', '2:1: (document): found a second document, expected one document in a file'],
+  'two documents': [
+    'run: /a\n---\nrun: /b',
+    '2:1: (document): found a second document, expected one document in a file',
+  ],
   'bad YAML': [
-    'run: "/a',
-    '1:9: (document): found text that is not YAML (Missing closing \\"quote), expected valid YAML',
+    'drain-timeout: "10ss',
+    '1:21: (document): found text that is not YAML (Missing closing \\"quote), expected valid YAML',
   ],
   'a tag': [
     'run: !path /a',
@@ -108,7 +123,10 @@ const table: Readonly<Record<string, readonly [string, string]>> = {
     'log: {}\nrun: /\ufffd',
     '2:7: (document): found bytes that are not UTF-8, expected UTF-8 text',
   ],
-  'an alias of nothing': ['run: *a', '1:6: run: found the alias *a, expected an anchor &a before it'],
+  'an alias of nothing': [
+    'run: *a',
+    '1:6: run: found the alias *a, expected an anchor &a before it',
+  ],
   'an alias of what contains it': [
     'peers: &p [*p]',
     '1:12: peers[0]: found the alias *p, expected an anchor &p before it',
@@ -121,12 +139,18 @@ const table: Readonly<Record<string, readonly [string, string]>> = {
     `run: /${'é'.repeat(45)}`,
     `1:6: run: found "${`/${'\\xe9'.repeat(31)}`}...", expected a path of at most 90 bytes (this one has 91)`,
   ],
-  'a run directory with dots': ['run: /a/../b', '1:6: run: found "/a/../b", expected a path without //, /./ and /../'],
+  'a run directory with dots': [
+    'run: /a/../b',
+    '1:6: run: found "/a/../b", expected a path without //, /./ and /../',
+  ],
   'a run directory with a slash at its end': [
     'run: /a/',
     '1:6: run: found "/a/", expected a path without a slash at its end',
   ],
-  'a peer without domid': ['peers:\n  - name: web', '2:5: peers[0].domid: found nothing, expected a domid, 0..32751'],
+  'a peer without domid': [
+    'peers:\n  - name: web',
+    '2:5: peers[0].domid: found nothing, expected a domid, 0..32751',
+  ],
   'a peer twice': [
     'peers:\n  - domid: 3\n  - domid: 3',
     '3:12: peers[1].domid: found 3, expected a domid that no other peer has (0.yaml:2 has it already)',
@@ -203,7 +227,10 @@ const table: Readonly<Record<string, readonly [string, string]>> = {
     'limits: {memory-per-stream: 1MiB, memory-total: 512KiB}',
     '1:49: limits.memory-total: found "512KiB", expected a size that is not less than memory-per-stream (1MiB)',
   ],
-  'a ring that is too large': ['link: {ring-size: 2MiB}', '1:19: link.ring-size: found "2MiB", expected a size of 4KiB..1MiB'],
+  'a ring that is too large': [
+    'link: {ring-size: 2MiB}',
+    '1:19: link.ring-size: found "2MiB", expected a size of 4KiB..1MiB',
+  ],
   'a timeout under two intervals': [
     'link: {heartbeat-interval: 1s, heartbeat-timeout: 1999ms}',
     '1:51: link.heartbeat-timeout: found "1999ms", expected a duration of at least twice heartbeat-interval (1s)',
@@ -225,10 +252,13 @@ for (const [name, [text, expected]] of Object.entries(table)) {
 }
 
 t.test('what is set in two files names both places', async t => {
-  t.strictSame(faults('log:\n  level: info', 'log: {format: json}\nrun: /a', 'run: /b\nlog: {level: warn}'), [
-    '2.yaml:1:1: run: found the key again (first at 1.yaml:2:1), expected it in one file only',
-    '2.yaml:2:7: log.level: found the key again (first at 0.yaml:2:3), expected it in one file only',
-  ]);
+  t.strictSame(
+    faults('log:\n  level: info', 'log: {format: json}\nrun: /a', 'run: /b\nlog: {level: warn}'),
+    [
+      '2.yaml:1:1: run: found the key again (first at 1.yaml:2:1), expected it in one file only',
+      '2.yaml:2:7: log.level: found the key again (first at 0.yaml:2:3), expected it in one file only',
+    ],
+  );
 });
 
 t.test('duplicates in different files are found, and paths count in their own file', async t => {

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { formatDuration, formatSize, parseDuration, parseSize } from '../../../daemon/config/units.js';
+import {
+  formatDuration,
+  formatSize,
+  parseDuration,
+  parseSize,
+} from '../../../daemon/config/units.js';
 
 t.test('sizes', async t => {
   for (const [text, bytes] of [
@@ -15,7 +20,23 @@ t.test('sizes', async t => {
   ] as const) {
     t.equal(parseSize(text), bytes, `${text}`);
   }
-  for (const text of [-1, 1.5, Number.NaN, '', '1K', '1KB', '1kib', '1 KiB', '1.5MiB', '-1', '+1', '0x10', '1e3', '9007199254740992', '9007199254740991KiB']) {
+  for (const text of [
+    -1,
+    1.5,
+    Number.NaN,
+    '',
+    '1K',
+    '1KB',
+    '1kib',
+    '1 KiB',
+    '1.5MiB',
+    '-1',
+    '+1',
+    '0x10',
+    '1e3',
+    '9007199254740992',
+    '9007199254740991KiB',
+  ]) {
     t.equal(parseSize(text), undefined, `${text}`);
   }
 });
@@ -29,12 +50,23 @@ t.test('durations', async t => {
   ] as const) {
     t.equal(parseDuration(text), milliseconds, text);
   }
-  for (const text of ['', '10', 's', '1.5s', '-1s', '1 s', '1h', '1sec', '1S', '999999999999999s']) {
+  for (const text of [
+    '',
+    '10',
+    's',
+    '1.5s',
+    '-1s',
+    '1 s',
+    '1h',
+    '1sec',
+    '1S',
+    '999999999999999s',
+  ]) {
     t.equal(parseDuration(text), undefined, text);
   }
 });
 
-t.test('what is written is read back', async t => {
+t.test('what is written is read back', async () => {
   fc.assert(fc.property(fc.nat(Number.MAX_SAFE_INTEGER), n => parseSize(formatSize(n)) === n));
   fc.assert(fc.property(fc.nat(2 ** 39), n => parseDuration(formatDuration(n)) === n));
   fc.assert(fc.property(fc.nat(1000), n => parseSize(formatSize(n * 1024)) === n * 1024));
