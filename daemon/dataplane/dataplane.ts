@@ -223,7 +223,10 @@ export interface LinkCounters {
 }
 
 export interface Dataplane {
-  /** Registers the one consumer of events; call before the first link. */
+  /**
+   * Registers the one consumer of events; call before the first link. A link's events come after the
+   * promise that brought the link has been settled.
+   */
   onEvents(consumer: (events: readonly DataplaneEvent[]) => void): void;
 
   /** Grants the pages and allocates the event channel of a new link to `peer` (we are the server). */

@@ -44,6 +44,10 @@ class AddonDataplane implements Dataplane {
   readonly #native: NativeDataplane;
   /** Who waits for a link's pages to be given back. */
   readonly #closing = new Map<LinkId, (() => void)[]>();
+  /** Links whose maker has been told of them. */
+  readonly #known = new Set<number>();
+  /** Events that overtook the promise which brings the link; they wait for it. */
+  readonly #early = new Map<number, DataplaneEvent[]>();
   #consumer: (events: readonly DataplaneEvent[]) => void = () => {};
 
   constructor(options: DataplaneOptions) {
@@ -65,7 +69,9 @@ class AddonDataplane implements Dataplane {
 
   async offer(peer: DomId, ringOrder: number): Promise<Offer> {
     try {
-      return await this.#native.offer(peer, ringOrder);
+      const offer = await this.#native.offer(peer, ringOrder);
+      this.#announce(offer.link);
+      return offer;
     } catch (error) {
       throw wrapped('offer', error);
     }
@@ -73,14 +79,18 @@ class AddonDataplane implements Dataplane {
 
   async connect(peer: DomId, ringRef: GrantRef, eventChannel: EventChannelPort): Promise<LinkId> {
     try {
-      return (await this.#native.connect(peer, ringRef, eventChannel)) as LinkId;
+      const link = (await this.#native.connect(peer, ringRef, eventChannel)) as LinkId;
+      this.#announce(link);
+      return link;
     } catch (error) {
       throw wrapped('connect', error);
     }
   }
 
   async connectSelf(): Promise<LinkId> {
-    return this.#call('connect', native => native.connectSelf(SELF_RING_ORDER) as LinkId);
+    const link = this.#call('connect', native => native.connectSelf(SELF_RING_ORDER) as LinkId);
+    this.#announce(link);
+    return link;
   }
 
   async closeLink(link: LinkId, drain: number): Promise<void> {
@@ -141,6 +151,10 @@ class AddonDataplane implements Dataplane {
           released();
         }
         this.#closing.delete(event.link as LinkId);
+        this.#known.delete(event.link);
+        this.#early.delete(event.link);
+      } else if ('link' in event && !this.#known.has(event.link)) {
+        this.#early.set(event.link, [...(this.#early.get(event.link) ?? []), event]);
       } else {
         events.push(event);
       }
@@ -148,6 +162,18 @@ class AddonDataplane implements Dataplane {
     if (events.length > 0) {
       this.#consumer(events);
     }
+  }
+
+  /** The caller's continuation runs before the next turn; then the link's events may come. */
+  #announce(link: LinkId): void {
+    setImmediate(() => {
+      this.#known.add(link);
+      const early = this.#early.get(link) ?? [];
+      this.#early.delete(link);
+      if (early.length > 0) {
+        this.#consumer(early);
+      }
+    });
   }
 
   #call<Result>(action: string, body: (native: NativeDataplane) => Result): Result {
