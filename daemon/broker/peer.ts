@@ -49,7 +49,8 @@ export class Peer {
       ringOrder: () => context.settings().config.link.ringOrder,
       onLink: link => this.#onLink(link),
       onUp: link => this.#announce(link),
-      onDown: () => this.#onDown(),
+      onDraining: () => this.#nothingOffered(),
+      onDown: () => this.#nothingOffered(),
     });
     this.#watch = new PeerWatch(xenstore, { self, peer: domid }, this.#log, observation =>
       this.#onObservation(observation),
@@ -181,7 +182,7 @@ export class Peer {
       );
   }
 
-  #onDown(): void {
+  #nothingOffered(): void {
     this.#offered = [];
     this.#context.view.hide(this.domid);
   }

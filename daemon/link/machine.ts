@@ -88,6 +88,7 @@ export type LinkCommand =
   | { readonly kind: 'schedule-retry'; readonly failures: number }
   | { readonly kind: 'cancel-retry' }
   | { readonly kind: 'came-up'; readonly link: LinkId }
+  | { readonly kind: 'drains'; readonly link: LinkId }
   | { readonly kind: 'went-down'; readonly link: LinkId; readonly reason: string };
 
 export interface Step {
@@ -122,7 +123,10 @@ export function step(machine: LinkMachine, event: LinkEvent): Step {
       return cameUp(machine, event.link, event.instance);
     case 'link-draining':
       return machine.state.kind === 'up' && machine.state.link === event.link
-        ? { machine: { ...machine, state: { ...machine.state, draining: true } }, commands: [] }
+        ? {
+            machine: { ...machine, state: { ...machine.state, draining: true } },
+            commands: [{ kind: 'drains', link: event.link }],
+          }
         : stay(machine);
     case 'link-down':
       return linkOf(machine.state) === event.link

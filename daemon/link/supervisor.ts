@@ -30,6 +30,8 @@ export interface SupervisorParts {
   /** A link exists; it is not up yet. The moment to say what the peer may open. */
   readonly onLink: (link: LinkId) => void;
   readonly onUp: (link: LinkId) => void;
+  /** The peer takes no new streams; those under way may end. */
+  readonly onDraining: () => void;
   readonly onDown: (link: LinkId, reason: string) => void;
   /** 0..1, for the back-off. */
   readonly random?: () => number;
@@ -68,6 +70,7 @@ export class LinkSupervisor {
       'schedule-retry': ({ failures }) => this.#scheduleRetry(failures),
       'cancel-retry': () => clearTimeout(this.#retry),
       'came-up': ({ link }) => this.#cameUp(link),
+      drains: () => parts.onDraining(),
       'went-down': ({ link, reason }) => this.#wentDown(link, reason),
     };
   }
@@ -202,7 +205,11 @@ export class LinkSupervisor {
   }
 
   #wentDown(link: LinkId, reason: string): void {
-    this.#parts.log.warn({ reason }, 'link is down');
+    if (reason === 'goodbye') {
+      this.#parts.log.info('the peer has said goodbye');
+    } else {
+      this.#parts.log.warn({ reason }, 'link is down');
+    }
     clearTimeout(this.#settling);
     this.#parts.onDown(link, reason);
   }

@@ -82,10 +82,12 @@ export class Testbed {
       if (!this.#test.passing()) this.#test.comment(`daemon ${domid}:\n${log}`);
     });
     const control = new ControlClient(run);
-    await eventually(async () => {
-      if (process.child.exitCode !== null) throw new Error(`the daemon has ended: ${log}`);
-      return control.status();
-    });
+    await Promise.race([
+      eventually(() => control.status()),
+      process.finished.then(({ stderr }) => {
+        throw new Error(`the daemon has ended: ${stderr}`);
+      }),
+    ]);
     return { domid, run, config, process, control, log: () => log };
   }
 
