@@ -269,5 +269,8 @@ t.test('duplicates in different files are found, and paths count in their own fi
 });
 
 t.test('problems of one file do not hide those of the next', async t => {
-  t.match(faults('drain-timeout: "10ss', 'log: 1'), [/^0\.yaml:1:21: /, /^1\.yaml:1:6: log: found 1, /]);
+  t.match(faults('drain-timeout: "10ss', 'log: 1'), [
+    /^0\.yaml:1:21: /,
+    /^1\.yaml:1:6: log: found 1, /,
+  ]);
 });
