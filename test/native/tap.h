@@ -44,6 +44,10 @@ inline void test(const char* name, const std::function<void()>& body) {
     std::fflush(stdout);
 }
 
+inline void skip(const char* name, const char* reason) {
+    std::printf("ok %d - %s # SKIP %s\n", ++state().tests, name, reason);
+}
+
 inline int done() {
     std::printf("1..%d\n", state().tests);
     return state().failures == 0 ? 0 : 1;
