@@ -1,0 +1,352 @@
+/**
+ * The life of a link: single steps by table, then two machines that are played against each other over a
+ * model of data plane and xenstore, with everything that can happen between them in any order.
+ */
+import fc from 'fast-check';
+import t from 'tap';
+import type { EventChannelPort, GrantRef, LinkId } from '../../../daemon/ids.js';
+import {
+  createMachine,
+  type LinkEvent,
+  type LinkMachine,
+  linkOf,
+  type OfferAddress,
+  type Role,
+  step,
+} from '../../../daemon/link/machine.js';
+
+const A = 'a'.repeat(32);
+const B = 'b'.repeat(32);
+const link = (id: number): LinkId => id as LinkId;
+const address = (id: number): OfferAddress => ({
+  ringRef: id as GrantRef,
+  eventChannel: id as EventChannelPort,
+});
+
+/** The state and the kinds of the last commands after these events. */
+function after(role: Role, events: readonly LinkEvent[]) {
+  let machine = createMachine(role);
+  let commands: readonly { kind: string }[] = [];
+  for (const event of events) ({ machine, commands } = step(machine, event));
+  return { state: machine.state, commands: commands.map(({ kind }) => kind) };
+}
+
+const seen = (instance: string | undefined, offer?: OfferAddress): LinkEvent => ({
+  kind: 'observed',
+  instance,
+  offer,
+});
+const GRANTER_UP: readonly LinkEvent[] = [
+  seen(A),
+  { kind: 'offered', ticket: 1, link: link(1), address: address(8) },
+  { kind: 'link-up', link: link(1), instance: A },
+];
+const MAPPER_UP: readonly LinkEvent[] = [
+  seen(A, address(8)),
+  { kind: 'connected', ticket: 1, link: link(1) },
+  { kind: 'link-up', link: link(1), instance: A },
+];
+const down = (id: number): LinkEvent => ({
+  kind: 'link-down',
+  link: link(id),
+  reason: 'peer-gone',
+  detail: '',
+});
+
+const TABLE: readonly (readonly [string, Role, readonly LinkEvent[], string, readonly string[]])[] =
+  [
+    ['the granter offers to a peer that is there', 'granter', [seen(A)], 'offering', ['offer']],
+    ['and publishes', 'granter', GRANTER_UP.slice(0, 2), 'offering', ['publish']],
+    ['and is up', 'granter', GRANTER_UP, 'up', ['came-up']],
+    ['the mapper waits for an offer', 'mapper', [seen(A)], 'connecting', []],
+    ['and takes it', 'mapper', [seen(A), seen(A, address(8))], 'connecting', ['connect']],
+    ['once', 'mapper', [seen(A, address(8)), seen(A, address(8))], 'connecting', []],
+    ['and is up', 'mapper', MAPPER_UP, 'up', ['came-up']],
+    [
+      'a lost link is tried again later',
+      'granter',
+      [...GRANTER_UP, down(1)],
+      'down',
+      ['went-down', 'withdraw', 'schedule-retry'],
+    ],
+    ['and again', 'granter', [...GRANTER_UP, down(1), { kind: 'retry' }], 'offering', ['offer']],
+    [
+      'the mapper does not take the same offer twice',
+      'mapper',
+      [...MAPPER_UP, down(1), { kind: 'retry' }],
+      'connecting',
+      [],
+    ],
+    [
+      'but a new one at once',
+      'mapper',
+      [...MAPPER_UP, down(1), seen(A, address(9))],
+      'connecting',
+      ['cancel-retry', 'connect'],
+    ],
+    [
+      'a new offer while up: the peer has given the link up',
+      'mapper',
+      [...MAPPER_UP, seen(A, address(9))],
+      'connecting',
+      ['went-down', 'close', 'connect'],
+    ],
+    [
+      'a peer that vanishes',
+      'granter',
+      [...GRANTER_UP, seen(undefined)],
+      'absent',
+      ['went-down', 'withdraw', 'close'],
+    ],
+    [
+      'a peer that restarts: the old offer ends before the new one begins',
+      'granter',
+      [...GRANTER_UP, seen(B)],
+      'offering',
+      ['went-down', 'withdraw', 'close', 'offer'],
+    ],
+    [
+      'HELLO of another instance than announced',
+      'granter',
+      [...GRANTER_UP.slice(0, 2), { kind: 'link-up', link: link(1), instance: B }],
+      'down',
+      ['withdraw', 'close', 'schedule-retry'],
+    ],
+    [
+      'an offer that is ready too late is given back',
+      'granter',
+      [
+        seen(A),
+        seen(undefined),
+        { kind: 'offered', ticket: 1, link: link(1), address: address(8) },
+      ],
+      'absent',
+      ['close'],
+    ],
+    [
+      'a connection that is ready too late, too',
+      'mapper',
+      [seen(A, address(8)), seen(B, address(9)), { kind: 'connected', ticket: 1, link: link(1) }],
+      'connecting',
+      ['close'],
+    ],
+    [
+      'a goodbye is told',
+      'mapper',
+      [...MAPPER_UP, { kind: 'link-draining', link: link(1) }],
+      'up',
+      ['drains'],
+    ],
+    ['events of other links are nothing', 'mapper', [...MAPPER_UP, down(7)], 'up', []],
+  ];
+for (const [name, role, events, state, commands] of TABLE) {
+  t.test(`${role}: ${name}`, async t => {
+    const result = after(role, events);
+    t.equal(result.state.kind, state);
+    t.same(result.commands, commands);
+  });
+}
+
+/** One daemon of the model. */
+interface Side {
+  machine: LinkMachine;
+  instance: string;
+  /** Links made and not closed, with the offer that they are made of. */
+  readonly open: Map<LinkId, OfferAddress>;
+  retry: boolean;
+}
+
+/** Data plane and xenstore between two daemons: what is under way happens when the test says so. */
+class Model {
+  #next = 1;
+  readonly granter = this.#side('granter', A);
+  readonly mapper = this.#side('mapper', B);
+  /** What may happen next; links fail by the test's hand only. */
+  readonly pending: (() => void)[] = [];
+  #published: OfferAddress | undefined;
+  readonly #taken = new Set<GrantRef>();
+
+  #side(role: Role, instance: string): Side {
+    return { machine: createMachine(role), instance, open: new Map(), retry: false };
+  }
+
+  start(): void {
+    this.#observe(this.granter);
+    this.#observe(this.mapper);
+  }
+
+  /** A link dies under both; each side hears of it in its own time. */
+  breakLinks(): void {
+    for (const side of [this.granter, this.mapper]) {
+      for (const id of side.open.keys()) this.#dies(side, id);
+    }
+  }
+
+  restart(side: Side): void {
+    for (const id of [...side.open.keys()]) {
+      const other = side === this.granter ? this.mapper : this.granter;
+      const offer = side.open.get(id);
+      side.open.delete(id);
+      for (const [otherId, otherOffer] of other.open) {
+        if (otherOffer.ringRef === offer?.ringRef) this.#dies(other, otherId);
+      }
+    }
+    if (side === this.granter) this.#published = undefined;
+    side.machine = createMachine(side.machine.role);
+    side.instance = String(this.#next++).padStart(32, '0');
+    side.retry = false;
+    this.start();
+  }
+
+  settle(limit = 5000): boolean {
+    for (let round = 0; round < limit; round++) {
+      const action = this.pending.shift();
+      if (action !== undefined) action();
+      else if (!this.#retryOne()) return true;
+    }
+    return false;
+  }
+
+  #retryOne(): boolean {
+    const side = [this.granter, this.mapper].find(candidate => candidate.retry);
+    if (side === undefined) return false;
+    side.retry = false;
+    this.#feed(side, { kind: 'retry' });
+    return true;
+  }
+
+  #dies(side: Side, id: LinkId): void {
+    this.pending.push(() => {
+      if (!side.open.delete(id)) return;
+      this.#feed(side, { kind: 'link-down', link: id, reason: 'peer-gone', detail: '' });
+    });
+  }
+
+  #observe(side: Side): void {
+    this.pending.push(() => {
+      const other = side === this.granter ? this.mapper : this.granter;
+      const offer = side === this.mapper ? this.#published : undefined;
+      this.#feed(side, { kind: 'observed', instance: other.instance, offer });
+    });
+  }
+
+  #feed(side: Side, event: LinkEvent): void {
+    const { machine, commands } = step(side.machine, event);
+    side.machine = machine;
+    for (const command of commands) {
+      switch (command.kind) {
+        case 'offer': {
+          const { ticket } = command;
+          const { instance } = side;
+          const id = link(this.#next++);
+          this.pending.push(() => {
+            if (side.instance !== instance) return;
+            const offer = address(id);
+            side.open.set(id, offer);
+            this.#feed(side, { kind: 'offered', ticket, link: id, address: offer });
+          });
+          break;
+        }
+        case 'publish':
+          this.#published = command.address;
+          this.#observe(this.mapper);
+          break;
+        case 'withdraw':
+          this.#published = undefined;
+          this.#observe(this.mapper);
+          break;
+        case 'connect':
+          this.#connect(side, command.ticket, command.address);
+          break;
+        case 'close':
+          this.#close(side, command.link);
+          break;
+        case 'schedule-retry':
+          side.retry = true;
+          break;
+        case 'cancel-retry':
+          side.retry = false;
+          break;
+        case 'came-up':
+        case 'drains':
+        case 'went-down':
+          break;
+      }
+    }
+  }
+
+  #connect(side: Side, ticket: number, offer: OfferAddress): void {
+    const { instance } = side;
+    this.pending.push(() => {
+      if (side.instance !== instance) return;
+      const granted = [...this.granter.open].find(([, open]) => open.ringRef === offer.ringRef);
+      if (granted === undefined || this.#taken.has(offer.ringRef)) {
+        this.#feed(side, { kind: 'failed', ticket, why: 'taken' });
+        return;
+      }
+      this.#taken.add(offer.ringRef);
+      const id = link(this.#next++);
+      side.open.set(id, offer);
+      this.#feed(side, { kind: 'connected', ticket, link: id });
+      const granterInstance = this.granter.instance;
+      this.pending.push(() => {
+        if (this.granter.open.has(granted[0])) {
+          this.#feed(this.granter, { kind: 'link-up', link: granted[0], instance });
+        }
+      });
+      this.pending.push(() => {
+        if (side.open.has(id)) {
+          this.#feed(side, { kind: 'link-up', link: id, instance: granterInstance });
+        }
+      });
+    });
+  }
+
+  #close(side: Side, id: LinkId): void {
+    const offer = side.open.get(id);
+    side.open.delete(id);
+    const other = side === this.granter ? this.mapper : this.granter;
+    for (const [otherId, otherOffer] of other.open) {
+      if (otherOffer.ringRef === offer?.ringRef && this.#taken.has(otherOffer.ringRef)) {
+        this.#dies(other, otherId);
+      }
+    }
+  }
+}
+
+type Move = 'next' | 'shuffle' | 'break' | 'restart granter' | 'restart mapper';
+
+t.test('whatever happens, both end up with the same link, and no other is left open', async () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.oneof(
+          { weight: 10, arbitrary: fc.constant<Move>('next') },
+          fc.constantFrom<Move>('shuffle', 'break', 'restart granter', 'restart mapper'),
+        ),
+        { maxLength: 120 },
+      ),
+      moves => {
+        const model = new Model();
+        model.start();
+        for (const move of moves) {
+          if (move === 'next') model.pending.shift()?.();
+          else if (move === 'shuffle') model.pending.push(...model.pending.splice(0, 1));
+          else if (move === 'break') model.breakLinks();
+          else model.restart(move === 'restart granter' ? model.granter : model.mapper);
+        }
+        if (!model.settle()) throw new Error('it never settles');
+        for (const side of [model.granter, model.mapper]) {
+          const id = linkOf(side.machine.state);
+          if (side.machine.state.kind !== 'up' || id === undefined) {
+            throw new Error(`${side.machine.role} is ${JSON.stringify(side.machine.state)}`);
+          }
+          if (side.open.size !== 1 || !side.open.has(id)) throw new Error('a link is left open');
+        }
+        const refs = [model.granter, model.mapper].map(side => [...side.open.values()][0]?.ringRef);
+        return refs[0] === refs[1];
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
