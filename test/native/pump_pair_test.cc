@@ -32,6 +32,11 @@ class Domain {
                                             hypervisor::make_self_hypervisor(), options,
                                             [this] { collect(); });
     }
+    Domain(const Domain&) = delete;
+    Domain& operator=(const Domain&) = delete;
+    // Before what its thread reports into goes away.
+    ~Domain() { pump->stop(); }
+
     // Waits until the pump has reported `Event` for `link`.
     template <typename Event>
     bool wait_for(link::LinkId link) {
