@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { messageOf } from '../errors.js';
 import type { DomId } from '../ids.js';
 import { BY_NAME } from './layout.js';
+import { isDomainName } from './name.js';
 
 function targetOf(domid: DomId): string {
   return join('..', String(domid));
@@ -21,13 +22,16 @@ export class NameLinks {
     this.#log = log;
   }
 
-  /** The name must have been checked by isDomainName(). */
+  /** A name that cannot be a file name gets no link. */
   show(domid: DomId, name: string): void {
     const path = join(this.#directory, name);
     if (this.#links.get(domid) === path) {
       return;
     }
     this.hide(domid);
+    if (!isDomainName(name)) {
+      return;
+    }
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o755 });
       symlinkSync(targetOf(domid), path);

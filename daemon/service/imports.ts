@@ -1,8 +1,7 @@
 /** Which of the services that a peer offers appear here, and with which rights. Pure. */
 import type { ImportConfig, TcpAddress } from '../config/config.js';
-import type { OfferedService } from '../link/services-message.js';
 import type { PeerIdentity } from '../policy/decide.js';
-import { selectImport } from '../policy/import.js';
+import { type OfferedService, selectImport } from '../policy/import.js';
 import type { Accounts } from './accounts.js';
 
 /** A service of a peer as it shall appear in the view. */

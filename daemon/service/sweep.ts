@@ -44,7 +44,8 @@ async function sweepSockets(directory: string, log: Logger): Promise<void> {
     try {
       await freeSocketPath(path);
     } catch (error) {
-      if (!isXsockError(error)) {
+      // Not ours to connect to or to remove, or alive and too busy to answer.
+      if (!isXsockError(error) && !isErrno(error, 'EACCES', 'EPERM', 'EAGAIN')) {
         throw error;
       }
       log.warn({ path }, `left alone: ${messageOf(error)}`);

@@ -82,12 +82,16 @@ export class View {
     view.generation += 1;
     const { generation } = view;
     const current = view;
-    this.#turn = this.#turn.then(async () => {
+    const shown = this.#turn.then(async () => {
       if (this.#isCurrent(peer.domid, current, generation)) {
         await this.#reconcile(current, generation, peer, services);
+        // Also if hidden meanwhile: a directory may have been made for a socket that was given up.
+        this.#removeDirectories(peer.domid);
       }
     });
-    return this.#turn;
+    // The caller hears of a failure; the next in turn must not be stopped by it.
+    this.#turn = shown.catch(() => undefined);
+    return shown;
   }
 
   /** Removes all of a peer's sockets, within this turn. */
@@ -172,7 +176,6 @@ export class View {
         );
       }
     }
-    this.#removeDirectories(peer.domid);
   }
 
   async #listen(options: ListenerOptions): Promise<ListenerHandle> {
@@ -226,9 +229,15 @@ export class View {
     if (options.kind !== 'unix') {
       return;
     }
-    const found = lstatSync(options.path, { bigint: true, throwIfNoEntry: false });
-    if (found?.dev === handle.device && found.ino === handle.inode) {
-      unlinkSync(options.path);
+    try {
+      const found = lstatSync(options.path, { bigint: true, throwIfNoEntry: false });
+      if (found?.dev === handle.device && found.ino === handle.inode) {
+        unlinkSync(options.path);
+      }
+    } catch (error) {
+      // The rest of the view must go all the same.
+      const { path } = options;
+      this.#parts.log.warn({ path }, `the socket cannot be removed: ${messageOf(error)}`);
     }
   }
 
