@@ -52,6 +52,10 @@ export class LinkNodes {
         return;
       }
       await this.#xenstore.transaction(async operations => {
+        // When a domain is destroyed all its nodes go at once, and a watch fires only on a removed node
+        // that is watched itself and may be read: so the peer may read the directory that it watches.
+        await operations.mkdir(this.#directory);
+        await operations.setPermissions(this.#directory, this.#permissions);
         await this.#node(operations, INSTANCE, instance);
         await this.#node(operations, RING_REF, offer && String(offer.ringRef));
         await this.#node(operations, EVENT_CHANNEL, offer && String(offer.eventChannel));
