@@ -14,6 +14,9 @@ export function pathProblem(path: string): string | undefined {
   if (path === '') {
     return 'it is empty';
   }
+  if (path.startsWith('@')) {
+    return 'special paths can only be watched';
+  }
   if (!PATH_CHARACTERS.test(path)) {
     return 'only A-Z a-z 0-9 / _ @ - are possible';
   }

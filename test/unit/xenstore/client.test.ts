@@ -1,0 +1,187 @@
+/** The xenstore client: reconnects, keeps the rules, bounds what is under way. Wire codec included. */
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t, { type Test } from 'tap';
+import { connectXenstore } from '../../../daemon/xenstore/client.js';
+import { unixTransport } from '../../../daemon/xenstore/transport.js';
+import {
+  encodeMessage,
+  joinFields,
+  MAX_PAYLOAD,
+  type Message,
+  MessageDecoder,
+  MessageType,
+  splitFields,
+} from '../../../daemon/xenstore/wire.js';
+import { temporaryDirectory } from '../../support/temp-directory.js';
+
+/** A server that answers as told; the test sees every request. */
+async function fakeXenstored(t: Test, answer: (message: Message, socket: Socket) => void) {
+  const path = join(temporaryDirectory(t), 'xs');
+  const sockets: Socket[] = [];
+  const server = createServer(socket => {
+    sockets.push(socket);
+    const decoder = new MessageDecoder();
+    socket.on('error', () => {});
+    socket.on('data', (chunk: Buffer) => {
+      for (const message of decoder.push(chunk)) answer(message, socket);
+    });
+  });
+  server.listen(path);
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return { path, sockets };
+}
+
+const reply = (socket: Socket, { type, requestId, transaction }: Message, payload: Buffer) =>
+  socket.write(encodeMessage({ type, requestId, transaction, payload }));
+const fast = { reconnectDelay: () => 1, retryDelay: () => 0 };
+
+t.test('messages survive any fragmentation', async () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(22), fc.nat(), fc.uint8Array({ maxLength: 300 })), { maxLength: 8 }),
+      fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }),
+      (list, cuts) => {
+        const messages = list.map(([type, requestId, payload]) => ({
+          type,
+          requestId,
+          transaction: 0,
+          payload: Buffer.from(payload),
+        }));
+        const bytes = Buffer.concat(messages.map(encodeMessage));
+        const decoder = new MessageDecoder();
+        const decoded: Message[] = [];
+        for (let offset = 0, turn = 0; offset < bytes.length; turn++) {
+          const end = offset + (cuts[turn % cuts.length] ?? 1);
+          decoded.push(...decoder.push(bytes.subarray(offset, end)));
+          offset = end;
+        }
+        return JSON.stringify(decoded) === JSON.stringify(messages);
+      },
+    ),
+  );
+});
+
+t.test('an oversized message is refused on both sides', async t => {
+  const payload = Buffer.alloc(MAX_PAYLOAD + 1);
+  t.throws(() => encodeMessage({ type: 1, requestId: 1, transaction: 0, payload }), {
+    message: /4097 bytes/,
+  });
+  const header = Buffer.alloc(16);
+  header.writeUInt32LE(MAX_PAYLOAD + 1, 12);
+  t.throws(() => new MessageDecoder().push(header), { message: /4097 bytes/ });
+});
+
+t.test('what breaks the rules is not sent', async t => {
+  let requests = 0;
+  const { path } = await fakeXenstored(t, () => {
+    requests += 1;
+  });
+  const client = await connectXenstore(unixTransport(path), fast);
+  t.teardown(() => client.close());
+  for (const bad of ['data/', 'a//b', '', 'a b', '@introduceDomain', 'x'.repeat(3000)]) {
+    await t.rejects(client.read(bad), { code: 'XENSTORE_INVALID' }, bad.slice(0, 20));
+  }
+  await t.rejects(client.write('a', 'v'.repeat(2048)), { code: 'XENSTORE_INVALID' });
+  await t.rejects(
+    client.watch('@nonsense', () => {}),
+    { code: 'XENSTORE_INVALID' },
+  );
+  t.equal(requests, 0);
+});
+
+t.test('at most 16 requests are under way', async t => {
+  const held: [Message, Socket][] = [];
+  let most = 0;
+  const { path } = await fakeXenstored(t, (message, socket) => {
+    held.push([message, socket]);
+    most = Math.max(most, held.length);
+    setImmediate(() => {
+      for (const [waiting, to] of held.splice(0)) reply(to, waiting, Buffer.from('v'));
+    });
+  });
+  const client = await connectXenstore(unixTransport(path), fast);
+  t.teardown(() => client.close());
+  const values = await Promise.all(Array.from({ length: 100 }, (_, i) => client.read(`n${i}`)));
+  t.equal(values.length, 100);
+  t.ok(most <= 16, `${most}`);
+});
+
+t.test('a lost connection: requests fail, watches are set again, listeners are told', async t => {
+  let watches = 0;
+  const { path, sockets } = await fakeXenstored(t, (message, socket) => {
+    if (message.type === MessageType.watch) {
+      watches += 1;
+      reply(socket, message, joinFields(['OK']));
+      const [node = '', token = ''] = splitFields(message.payload) ?? [];
+      socket.write(
+        encodeMessage({
+          type: MessageType.watchEvent,
+          requestId: 0,
+          transaction: 0,
+          payload: joinFields([node, token]),
+        }),
+      );
+    }
+  });
+  const client = await connectXenstore(unixTransport(path), fast);
+  t.teardown(() => client.close());
+  const states: boolean[] = [];
+  let events = 0;
+  let again = (): void => {};
+  client.onConnection(connected => states.push(connected));
+  await client.watch('data/x', () => {
+    events += 1;
+    if (events === 2) again();
+  });
+  const unanswered = client.read('n');
+  const second = new Promise<void>(resolve => {
+    again = resolve;
+  });
+  sockets[0]?.destroy();
+  await t.rejects(unanswered, { code: 'XENSTORE_GONE' });
+  await second;
+  t.equal(watches, 2);
+  t.same(states.slice(0, 1), [false]);
+});
+
+t.test('nonsense from the server ends the connection', async t => {
+  const { path } = await fakeXenstored(t, (message, socket) => {
+    reply(socket, { ...message, requestId: message.requestId + 5 }, Buffer.alloc(0));
+  });
+  const client = await connectXenstore(unixTransport(path), { reconnectDelay: () => 60_000 });
+  t.teardown(() => client.close());
+  await t.rejects(client.read('n'), { code: 'XENSTORE_GONE' });
+  await t.rejects(client.read('n'), { code: 'XENSTORE_GONE' }, 'at once while there is none');
+});
+
+t.test('a transaction is tried again a bounded number of times', async t => {
+  let ends = 0;
+  const { path } = await fakeXenstored(t, (message, socket) => {
+    if (message.type === MessageType.transactionStart) reply(socket, message, joinFields(['9']));
+    else {
+      ends += 1;
+      reply(socket, { ...message, type: MessageType.error }, joinFields(['EAGAIN']));
+    }
+  });
+  const client = await connectXenstore(unixTransport(path), fast);
+  t.teardown(() => client.close());
+  await t.rejects(
+    client.transaction(async () => {}),
+    { code: 'XENSTORE', errno: 'EAGAIN' },
+  );
+  t.ok(ends > 5 && ends < 50, `${ends}`);
+});
+
+t.test('nobody there', async t => {
+  await t.rejects(connectXenstore(unixTransport('/nowhere/xs')), {
+    code: 'XENSTORE_GONE',
+    message: /\/nowhere\/xs/,
+  });
+});
