@@ -104,11 +104,15 @@ t.test('other rights make another socket', async t => {
 });
 
 t.test('the last of several calls wins', async t => {
-  const { run, view } = setUp(t);
+  const { run, dataplane, view } = setUp(t);
   await Promise.all(
     ['a', 'b', 'c'].map(name => view.show(LINK, PEER, [service({ name }), service({ name: 'x' })])),
   );
   t.same(readdirSync(join(run, '5')), ['c', 'x']);
+  t.notOk(
+    dataplane.calls.includes(`listen ${join(run, '5/b')}`),
+    'what was overtaken is not even begun',
+  );
 });
 
 t.test('a peer that goes while its socket is being made leaves nothing', async t => {
