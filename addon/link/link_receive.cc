@@ -41,7 +41,7 @@ bool Link::receive() {
             return false;
         }
         if (ring.available() == 0) {
-            return false;
+            break;
         }
         if (ring.available() < sizeof(abi::FrameHeader)) {
             corrupt("truncated frame header");

@@ -1,0 +1,77 @@
+// A domain of a loopback machine with its pump, and what that pump has reported.
+#pragma once
+
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "hypervisor/loopback/connect.h"
+#include "hypervisor/loopback/machine.h"
+#include "hypervisor/self/self.h"
+#include "pump/pump.h"
+
+namespace xsock {
+
+// One domain with its pump; counts what its pump reports.
+class Domain {
+  public:
+    Domain(hypervisor::loopback::Machine& machine, const std::string& root, std::uint32_t domid) {
+        dir = root + "/" + std::to_string(domid);
+        std::filesystem::create_directories(dir);
+        machine.introduce(static_cast<hypervisor::DomId>(domid), dir + "/hypercall");
+        pump::PumpOptions options;
+        options.domid = domid;
+        pump = std::make_unique<pump::Pump>(hypervisor::loopback::connect_loopback(dir),
+                                            hypervisor::make_self_hypervisor(), options,
+                                            [this] { collect(); });
+    }
+    Domain(const Domain&) = delete;
+    Domain& operator=(const Domain&) = delete;
+    // Before what its thread reports into goes away.
+    ~Domain() { pump->stop(); }
+
+    // Waits until the pump has reported `Event` for `link`.
+    template <typename Event>
+    bool wait_for(link::LinkId link) {
+        return find<Event>(link) != nullptr;
+    }
+    // The same; null after ten seconds.
+    template <typename Event>
+    std::unique_ptr<Event> find(link::LinkId link) {
+        std::unique_lock lock(mutex_);
+        std::unique_ptr<Event> result;
+        condition_.wait_for(lock, std::chrono::seconds(10), [&] {
+            for (const link::Event& event : events_) {
+                const Event* found = std::get_if<Event>(&event);
+                if (found != nullptr && found->link == link) {
+                    result = std::make_unique<Event>(*found);
+                    return true;
+                }
+            }
+            return false;
+        });
+        return result;
+    }
+
+    std::string dir;
+    std::unique_ptr<pump::Pump> pump;
+
+  private:
+    void collect() {
+        const std::lock_guard lock(mutex_);
+        for (link::Event& event : pump->take_events()) {
+            events_.push_back(std::move(event));
+        }
+        condition_.notify_all();
+    }
+
+    std::mutex mutex_;
+    std::condition_variable condition_;
+    std::vector<link::Event> events_;
+};
+
+}  // namespace xsock
