@@ -199,9 +199,12 @@ bool Link::send_data(Stream& stream) {
         blocked_on_space_ = true;  // small leftovers would cost a system call each
         return false;
     }
-    const std::size_t room = std::min<std::size_t>({space - sizeof(abi::FrameHeader),
-                                                    peer_max_payload_ & ~(abi::kFrameAlignment - 1),
-                                                    stream.send_credit});
+    // A peer may give back room that ends inside a frame: payload and padding must fit what it
+    // gave.
+    constexpr std::size_t kWhole = ~(abi::kFrameAlignment - 1);
+    const std::size_t room =
+        std::min<std::size_t>({(space - sizeof(abi::FrameHeader)) & kWhole,
+                               peer_max_payload_ & kWhole, stream.send_credit});
     ring::Segments target = ring.room(sizeof(abi::FrameHeader), room);
     const sys::TransferResult got =
         sys::receive(stream.fd.get(), std::span(target.parts).first(target.count));
