@@ -1,10 +1,12 @@
 // Events on their way from the pump thread to the control plane, in batches. The pump never waits:
 // past the bound, events of streams are dropped and counted; those of links never are (there are
-// few, and they matter). push(): pump thread. take(): any thread.
+// few, and they matter). A peer may send lists of services without end: only the last one of a link
+// waits. push(): pump thread. take(): any thread.
 #pragma once
 
 #include <functional>
 #include <mutex>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -27,6 +29,13 @@ class EventQueue {
                 ++dropped_;
                 return;
             }
+            if (const auto* services = std::get_if<link::Services>(&event)) {
+                const auto [known, added] = services_.try_emplace(services->link, events_.size());
+                if (!added) {
+                    events_[known->second] = std::move(event);
+                    return;
+                }
+            }
             first = events_.empty();
             events_.push_back(std::move(event));
         }
@@ -37,6 +46,7 @@ class EventQueue {
     std::vector<link::Event> take() {
         const std::lock_guard lock(mutex_);
         std::vector<link::Event> taken = std::exchange(events_, {});
+        services_.clear();
         if (dropped_ > 0) {
             taken.push_back(link::EventsDropped{std::exchange(dropped_, 0)});
         }
@@ -54,6 +64,7 @@ class EventQueue {
     std::function<void()> wake_;
     std::mutex mutex_;
     std::vector<link::Event> events_;
+    std::unordered_map<link::LinkId, std::size_t> services_;  // where a link's list is in events_
     std::uint64_t dropped_ = 0;
 };
 

@@ -109,6 +109,7 @@ void Pump::serve_links() {
 
 void Pump::run_timers() {
     source_.tick(now_);
+    self_source_.tick(now_);
     for (auto& [id, entry] : links_) {
         if (now_ >= entry.link->deadline()) {
             entry.link->tick();
@@ -126,7 +127,8 @@ int Pump::timeout_ms() const {
     if (!runnable_.empty() || stopping_) {
         return 0;
     }
-    sys::TimePoint next = std::min(source_.deadline(), lingering_.deadline());
+    sys::TimePoint next =
+        std::min({source_.deadline(), self_source_.deadline(), lingering_.deadline()});
     for (const auto& [id, entry] : links_) {
         next = std::min(next, entry.link->deadline());
     }
