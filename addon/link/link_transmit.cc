@@ -290,8 +290,12 @@ bool Link::rest() {
     ring::Consumer& in = channel_.consumer();
     ring::Producer& out = channel_.producer();
     const std::size_t space = out.space();
-    if (!in.refresh() || !out.refresh()) {
-        corrupt("ring index out of range");
+    if (!in.refresh()) {
+        corrupt("producer index out of range");
+        return false;
+    }
+    if (!out.refresh()) {
+        corrupt("consumer index out of range");
         return false;
     }
     return in.available() > 0 || (blocked_on_space_ && out.space() > space) ||
