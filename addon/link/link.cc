@@ -59,7 +59,6 @@ bool Link::service(bool& progress) {
         return false;
     }
     const std::uint64_t frames_before = counters_.frames_received;
-    const std::size_t space_before = channel_.producer().space();
     const PeerState before = channel_.peer_state();
     bool more = receive();
     if (state_ == LinkState::kDown) {
@@ -71,7 +70,8 @@ bool Link::service(bool& progress) {
     }
     flush_notify();
     progress = progress || counters_.frames_received != frames_before ||
-               channel_.producer().space() > space_before;
+               channel_.producer().acknowledged() != acknowledged_;
+    acknowledged_ = channel_.producer().acknowledged();
     if (!more) {
         // The live byte is read before the ring is: what a peer wrote before it went is never
         // missed.

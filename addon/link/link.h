@@ -194,8 +194,9 @@ class Link final : public StreamOwner {
     bool services_under_way_ = false;
     std::vector<std::byte> services_in_;  // parts received so far, bounded
 
-    bool blocked_on_space_ = false;  // a frame waits for room in the ring
-    bool wrote_ = false;             // since the last flush_notify()
+    std::uint32_t acknowledged_ = 0;  // how far the peer had read at the last turn
+    bool blocked_on_space_ = false;   // a frame waits for room in the ring
+    bool wrote_ = false;              // since the last flush_notify()
     bool read_ = false;
 };
 

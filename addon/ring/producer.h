@@ -30,6 +30,8 @@ class Producer {
     // Free bytes as of the last refresh().
     [[nodiscard]] std::size_t space() const noexcept { return buffer_.size() - (prod_ - cons_); }
     [[nodiscard]] std::size_t size() const noexcept { return buffer_.size(); }
+    // How far the peer had read at the last refresh(); runs free.
+    [[nodiscard]] std::uint32_t acknowledged() const noexcept { return cons_; }
     // Free room from `offset` bytes after the write position; offset + length <= space().
     [[nodiscard]] Segments room(std::size_t offset, std::size_t length) const noexcept {
         return segments(buffer_, prod_ + static_cast<std::uint32_t>(offset), length);
