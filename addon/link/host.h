@@ -38,7 +38,7 @@ class Host {
     // name it.
     virtual void bury(std::unique_ptr<Stream> stream) = 0;
     // Takes over a stream whose link is down but whose last bytes the local program has not taken
-    // yet.
+    // yet, and what it has reserved of the budget.
     virtual void adopt_orphan(std::unique_ptr<Stream> stream) = 0;
     // Closes a TCP socket gently: reads and drops what still comes, so that no RST overtakes sent
     // bytes.

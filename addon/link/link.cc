@@ -240,12 +240,11 @@ void Link::down(DownReason reason, std::string detail) {
                                       EndReason::kLinkDown, stream.bytes_sent,
                                       stream.bytes_received});
         }
-        host_.budget().release(std::exchange(stream.window, 0));
         frames_.remove(stream);
         data_.remove(stream);
         connecting_.remove(stream);
         if (complete) {
-            host_.adopt_orphan(std::move(owned));
+            host_.adopt_orphan(std::move(owned));  // with its share of the budget
         } else {
             close_socket(stream, true);
             host_.bury(std::move(owned));

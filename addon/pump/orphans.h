@@ -1,16 +1,19 @@
-// Streams whose link is down but whose last bytes the local program has still to take. Pump thread
-// only.
+// Streams whose link is down but whose last bytes the local program has still to take. They hold
+// their share of the budget until then. Pump thread only.
 #pragma once
 
 #include <memory>
 #include <vector>
 
+#include "link/budget.h"
 #include "link/stream.h"
 
 namespace xsock::pump {
 
 class Orphans final : public link::StreamOwner {
   public:
+    explicit Orphans(link::Budget& budget) noexcept : budget_(budget) {}
+
     void adopt(std::unique_ptr<link::Stream> stream) {
         stream->set_owner(*this);
         streams_.push_back(std::move(stream));
@@ -18,11 +21,17 @@ class Orphans final : public link::StreamOwner {
     void on_stream_ready(link::Stream& stream) override { stream.flush(); }
     // Closes those that have nothing left to deliver. Called at the end of a turn.
     void sweep() {
-        std::erase_if(streams_, [](const auto& stream) { return stream->delivered(); });
+        std::erase_if(streams_, [this](const auto& stream) {
+            if (!stream->delivered()) {
+                return false;
+            }
+            budget_.release(stream->window);
+            return true;
+        });
     }
-    [[nodiscard]] bool empty() const noexcept { return streams_.empty(); }
 
   private:
+    link::Budget& budget_;
     std::vector<std::unique_ptr<link::Stream>> streams_;
 };
 

@@ -145,7 +145,7 @@ class Pump final : public link::Host {
     DoorbellSource source_;
     DoorbellSource self_source_;
     LingerSet lingering_{epoll_};
-    Orphans orphans_;
+    Orphans orphans_{budget_};
     std::map<link::LinkId, Entry> links_;
     std::map<link::ListenerId, std::unique_ptr<Listener>> listeners_;
     std::vector<std::unique_ptr<link::Stream>> graveyard_;

@@ -1,8 +1,10 @@
-// A peer that reads its ring as no xsock does, or says more than anybody listens to: our writer
-// stays inside the ring, and our memory stays bounded.
+// A peer that reads its ring as no xsock does, says more than anybody listens to, or goes and
+// leaves its bytes to us: our writer stays inside the ring, and our memory stays bounded.
 #include <atomic>
 #include <cstring>
 #include <functional>
+#include <future>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,8 +39,9 @@ class Peer {
 
     // False: the victim has not made room within ten seconds.
     bool send(FrameType type, std::uint32_t stream, const void* payload = nullptr,
-              std::size_t length = 0) {
-        const abi::FrameHeader header{static_cast<std::uint32_t>(length), type, 0, 0, stream, 0};
+              std::size_t length = 0, std::uint8_t flags = 0) {
+        const abi::FrameHeader header{
+            static_cast<std::uint32_t>(length), type, flags, 0, stream, 0};
         std::vector<std::byte> frame(sizeof header + (length + 15) / 16 * 16);
         std::memcpy(frame.data(), &header, sizeof header);
         if (length > 0) {
@@ -82,6 +85,36 @@ class Peer {
         ring::store_release(page().left.cons, cons_);
         ring();
     }
+    // The next frame's header; empty if none comes within ten seconds.
+    std::optional<abi::FrameHeader> receive() {
+        abi::FrameHeader header;
+        std::string bytes;
+        if (!until([&] { return used() >= sizeof header; })) {
+            return std::nullopt;
+        }
+        read(sizeof header, bytes);
+        std::memcpy(&header, bytes.data(), sizeof header);
+        read((header.length + 15) / 16 * 16, bytes);
+        return header;
+    }
+    // The first frame of `type`.
+    std::optional<abi::FrameHeader> receive(FrameType type) {
+        for (;;) {
+            const auto header = receive();
+            if (!header || header->type == type) {
+                return header;
+            }
+        }
+    }
+    // Whether the first ACCEPT or REFUSE is an ACCEPT.
+    bool accepted() {
+        for (auto header = receive(); header; header = receive()) {
+            if (header->type == FrameType::kAccept || header->type == FrameType::kRefuse) {
+                return header->type == FrameType::kAccept;
+            }
+        }
+        return false;
+    }
     bool was_read() {
         return until([&] { return ring::load_acquire(page().right.cons) == prod_; });
     }
@@ -116,16 +149,27 @@ class Peer {
 
 // Domain 0 with a pump whose events wait until somebody takes them; domain 3 is the peer.
 struct Stage {
-    Stage() {
+    explicit Stage(std::size_t memory_total = 1 << 20) {
         for (const std::uint16_t domid : {std::uint16_t{0}, std::uint16_t{3}}) {
             std::filesystem::create_directories(dir(domid));
             machine.introduce(domid, dir(domid) + "/hypercall");
         }
+        pump::PumpOptions options;
+        options.memory_total = memory_total;
         pump = std::make_unique<pump::Pump>(hypervisor::loopback::connect_loopback(dir(0)),
-                                            hypervisor::make_self_hypervisor(), pump::PumpOptions{},
-                                            [] {});
+                                            hypervisor::make_self_hypervisor(), options, [] {});
+        arrive();
+    }
+    // A new peer, with a new link.
+    void arrive() {
         peer = std::make_unique<Peer>(dir(3));
         link = pump->connect(3, peer->ring_ref, peer->port);
+    }
+    // What the peer may open, as port 80.
+    void offer(const std::string& target) {
+        pump->set_exports(
+            link, std::make_shared<const link::ExportTable>(
+                      std::vector<link::ExportEntry>{{"svc", 80, true, {false, target, 0}}}));
     }
     [[nodiscard]] std::string dir(std::uint16_t domid) const {
         return root.path + "/" + std::to_string(domid);
@@ -169,9 +213,7 @@ void reads_that_end_inside_a_frame() {
             sent = ::send(fd, block.data(), block.size(), MSG_NOSIGNAL);
         }
     });
-    stage.pump->set_exports(
-        stage.link, std::make_shared<const link::ExportTable>(
-                        std::vector<link::ExportEntry>{{"flood", 80, true, {false, path, 0}}}));
+    stage.offer(path);
     CHECK(stage.peer->hello());
     for (const std::uint32_t stream : {2U, 4U, 6U}) {
         CHECK(stage.peer->open(stream, 80));
@@ -228,6 +270,60 @@ void services_that_nobody_listens_to() {
     CHECK(later == 1);
 }
 
+// What a peer finished sending is delivered after its link is gone, however long the program takes:
+// until then it counts.
+void bytes_that_a_peer_left_behind_count() {
+    // Room for one stream's window, grown once.
+    Stage stage(std::size_t{2} * link::kInitialWindow);
+    const std::string path = stage.root.path + "/slow";
+    std::promise<void> go;
+    std::atomic<std::size_t> received{0};
+    std::size_t sent = 0;
+    {
+        const Service slow(path, [&, wait = go.get_future().share()](int fd) {
+            wait.wait();
+            bool ok = true;
+            received += read_all(fd, ok).size();
+        });
+        stage.offer(path);
+        CHECK(stage.peer->hello());
+        CHECK(stage.peer->open(2, 80));
+        const std::string block(1024, 'x');
+        std::size_t credit = link::kInitialWindow;
+        const auto buffered = [&] {
+            const auto streams = stage.pump->streams();
+            return !streams.empty() && streams.front().buffered > 0;
+        };
+        while (!buffered() && sent < (64U << 20)) {
+            if (credit < block.size()) {
+                const auto given = stage.peer->receive(FrameType::kCredit);
+                if (!given) {
+                    break;
+                }
+                credit += given->argument;
+            }
+            CHECK(stage.peer->send(FrameType::kData, 2, block.data(), block.size()));
+            CHECK(stage.peer->was_read());
+            credit -= block.size();
+            sent += block.size();
+        }
+        CHECK(buffered());
+        CHECK(stage.peer->send(FrameType::kShutdown, 2, nullptr, 0, abi::kShutdownSend));
+        stage.peer.reset();
+        const auto opened_again = [&] {
+            stage.arrive();
+            stage.offer(path);
+            return stage.peer->hello() && stage.peer->open(2, 80) && stage.peer->accepted();
+        };
+        CHECK(!opened_again());
+        go.set_value();
+        CHECK(Peer::until(opened_again));
+        stage.peer.reset();
+        stage.pump->stop();
+    }
+    CHECK(received == sent);
+}
+
 }  // namespace
 
 int main() {
@@ -235,5 +331,7 @@ int main() {
               reads_that_end_inside_a_frame);
     tap::test("lists of services that nobody has taken do not pile up",
               services_that_nobody_listens_to);
+    tap::test("bytes that a peer left behind count against the memory for all",
+              bytes_that_a_peer_left_behind_count);
     return tap::done();
 }
