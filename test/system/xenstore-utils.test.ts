@@ -24,10 +24,11 @@ t.test(
       env: { ...process.env, XENSTORED_PATH: testbed.xenstored(0) },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const [first] = (await once(watch.stdout, 'data')) as [Buffer];
+    const ended = once(watch, 'exit');
+  const [first] = (await once(watch.stdout, 'data')) as [Buffer];
     t.match(String(first), '/local/domain/3/data/w');
     await guest('write', 'data/w', 'one', 'data/x/y', 'two words');
-    await once(watch, 'exit');
+    await ended;
     t.equal(await dom0('read', '/local/domain/3/data/w'), 'one\n');
     t.equal(await guest('read', 'data/x/y'), 'two words\n');
     t.same((await guest('list', 'data')).trim().split('\n').sort(), ['w', 'x']);
