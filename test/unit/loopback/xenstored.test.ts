@@ -142,11 +142,7 @@ t.test('watches fire for what may be read only; the special ones for domain 0 on
   const exact = await watching(two, '/local/domain/3/data/shown');
   await exact.until(1);
   xenstored.removeHome(3);
-  t.same(
-    await exact.until(1),
-    ['/local/domain/3/data/shown'],
-    "that is how a peer's death shows",
-  );
+  t.same(await exact.until(1), ['/local/domain/3/data/shown'], "that is how a peer's death shows");
   t.same(foreign.events, [], 'not on what is above and may not be read');
   xenstored.release(3);
   t.same(await released.until(1), ['@releaseDomain']);
