@@ -1,0 +1,133 @@
+// What a peer gets back for frames that are whole but not what anybody should send, and where the
+// limit is. Faults that need no answer are in link_hostile_test.cc.
+#include <string>
+
+#include "peer.h"
+#include "programs.h"
+#include "tap.h"
+
+namespace {
+
+using namespace by_hand;
+using namespace programs;
+
+void names_that_no_service_has() {
+    Stage stage;
+    stage.offer("/nowhere");
+    CHECK(stage.peer->hello());
+    std::uint32_t stream = 2;
+    for (const std::string& name :
+         {std::string("a/b"), std::string("../../etc/passwd"), std::string(".."),
+          std::string("svc\0", 4), std::string("\x1b[31mred"), std::string(64, '\xff')}) {
+        CHECK(stage.peer->open(stream, name));
+        const auto refused = stage.peer->receive(FrameType::kRefuse);
+        CHECK(refused && refused->stream == stream &&
+              refused->argument == static_cast<std::uint32_t>(abi::RefuseReason::kNoSuchService));
+        stream += 2;
+    }
+    CHECK(stage.peer->send(FrameType::kPing, 0, "", 0, 7));
+    CHECK(stage.peer->receive(FrameType::kPong));
+}
+
+// They may have crossed with the frame that ended the stream.
+void frames_for_streams_that_are_not_there() {
+    Stage stage;
+    CHECK(stage.peer->hello());
+    for (const FrameType type : {FrameType::kData, FrameType::kCredit, FrameType::kShutdown,
+                                 FrameType::kReset, FrameType::kAccept, FrameType::kRefuse}) {
+        for (const std::uint32_t stream : {1U, 2U, 3U, 0xffffffffU}) {
+            CHECK(stage.peer->send(type, stream, "bytes", 0xff, 0xffffffff));
+        }
+    }
+    CHECK(stage.peer->send(FrameType::kPing, 0, "with a payload", 0xff, 7));
+    const auto pong = stage.peer->receive(FrameType::kPong);
+    CHECK(pong && pong->argument == 7);
+}
+
+void more_streams_than_allowed() {
+    constexpr std::uint32_t kLimit = 2;
+    constexpr std::uint32_t kSurplus = 1024;
+    Stage stage(1 << 20, kLimit);
+    const std::string path = stage.root.path + "/held";
+    const Service held(path, echo);
+    stage.offer(path);
+    CHECK(stage.peer->hello());
+    // None of the refusals is read, so they wait for room.
+    const std::uint32_t answered = kRing / sizeof(abi::FrameHeader);
+    for (std::uint32_t i = 1; i <= kLimit + kSurplus + answered; ++i) {
+        if (!stage.peer->open(2 * i, 80)) {
+            break;  // the link is down
+        }
+        const auto links = stage.pump->links();
+        if (links.empty()) {
+            break;
+        }
+    }
+    CHECK(stage.fault_of(stage.link) == "more streams than the limit of 2");
+}
+
+void an_answer_without_a_known_reason() {
+    Stage stage;
+    const std::string path = stage.root.path + "/svc";
+    constexpr auto kSame = static_cast<std::uint32_t>(-1);
+    stage.pump->listen(stage.link, {"svc", 0}, false, sys::listen_unix(path, 0600, kSame, kSame));
+    CHECK(stage.peer->hello());
+    CHECK(stage.peer->send(FrameType::kPing, 0, "", 0, 1));
+    CHECK(stage.peer->receive(FrameType::kPong));
+    const sys::UniqueFd program = dial(path);
+    const auto open = stage.peer->receive(FrameType::kOpen);
+    CHECK(open);
+    if (open) {
+        CHECK(stage.peer->send(FrameType::kRefuse, open->stream, "", 0, 77));
+    }
+    CHECK(stage.fault_of(stage.link) == "REFUSE without a known reason");
+    bool ok = true;
+    CHECK(read_all(program.get(), ok).empty());
+}
+
+// The other role: domain 0 grants, the peer maps.
+void a_client_that_comes_twice() {
+    Stage stage;
+    const pump::Pump::Offer offer = stage.pump->offer(3, kOrder);
+    hypervisor::Hypervisor hypervisor = hypervisor::loopback::connect_loopback(stage.dir(3));
+    const auto port = hypervisor.doorbells->bind_interdomain(0, offer.port);
+    const auto memory = link::ChannelMemory::map(*hypervisor.memory, 0, offer.ring_ref, port);
+    abi::ControlPage& page = memory.page();
+    ring::store_release(page.cli_live, abi::kLive);
+    hypervisor.doorbells->notify(port);
+    CHECK(Peer::until([&] { return ring::load_acquire(page.right.prod) > 0; }));
+    ring::store_release(page.cli_live, abi::kNoClientYet);
+    hypervisor.doorbells->notify(port);
+    CHECK(stage.fault_of(offer.link) == "the peer's live byte went back to 'no client yet'");
+}
+
+void bytes_taken_back() {
+    Stage stage;
+    CHECK(stage.peer->hello());
+    CHECK(stage.peer->was_read());
+    stage.peer->claim(-16);
+    CHECK(stage.fault_of(stage.link) == "producer index out of range");
+}
+
+void half_a_header() {
+    Stage stage;
+    CHECK(stage.peer->hello());
+    stage.peer->claim(8);
+    CHECK(stage.fault_of(stage.link) == "truncated frame header");
+}
+
+}  // namespace
+
+int main() {
+    tap::test("names that no service has are refused, whatever their bytes",
+              names_that_no_service_has);
+    tap::test("frames for streams that are not there are ignored",
+              frames_for_streams_that_are_not_there);
+    tap::test("streams beyond the limit are refused, and many more end the link",
+              more_streams_than_allowed);
+    tap::test("a refusal needs a known reason", an_answer_without_a_known_reason);
+    tap::test("a client cannot go back to before it came", a_client_that_comes_twice);
+    tap::test("a producer index that jumps back", bytes_taken_back);
+    tap::test("a header that is not there whole", half_a_header);
+    return tap::done();
+}
