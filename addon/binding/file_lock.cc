@@ -51,22 +51,25 @@ sys::UniqueFd try_lock(const std::string& path, const std::string& text) {
 
 // (path, text) => release() | undefined when another process holds it
 void init_file_lock(Napi::Env env, Napi::Object exports) {
-    exports.Set(
-        "tryLock", Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
-            const std::string path = info[0].ToString().Utf8Value();
-            sys::UniqueFd locked = translated(
-                info.Env(), [&] { return try_lock(path, info[1].ToString().Utf8Value()); });
-            if (!locked.valid()) {
-                return info.Env().Undefined();
-            }
-            auto held = std::make_shared<sys::UniqueFd>(std::move(locked));
-            return Napi::Function::New(info.Env(), [held, path](const Napi::CallbackInfo&) {
-                if (held->valid()) {
-                    ::unlink(path.c_str());  // while it is still locked: nobody loses a newer one
-                    held->reset();
-                }
-            });
-        }));
+    exports.Set("tryLock",
+                Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
+                    const std::string path = info[0].ToString().Utf8Value();
+                    sys::UniqueFd locked = translated(
+                        info.Env(), [&] { return try_lock(path, info[1].ToString().Utf8Value()); });
+                    if (!locked.valid()) {
+                        return info.Env().Undefined();
+                    }
+                    auto held = std::make_shared<sys::UniqueFd>(std::move(locked));
+                    return Napi::Function::New(info.Env(), [held, path](const Napi::CallbackInfo&) {
+                        if (held->valid()) {
+                            // While it is still locked, and only if it is still this file.
+                            if (still_named(held->get(), path)) {
+                                ::unlink(path.c_str());
+                            }
+                            held->reset();
+                        }
+                    });
+                }));
 }
 
 }  // namespace xsock::binding

@@ -2,6 +2,9 @@
 import { join } from 'node:path';
 import type { DomId } from '../ids.js';
 
+/** In a domain's directory: held by the domain's daemon while it runs. */
+export const DAEMON_LOCK = 'xsockd.lock';
+
 export interface DomainLayout {
   /** What a daemon of the domain is pointed at (`--loopback`). */
   readonly dir: string;
@@ -9,6 +12,7 @@ export interface DomainLayout {
   readonly xenstored: string;
   /** The hypercall socket (addon/hypervisor/loopback/protocol.h). */
   readonly hypercall: string;
+  readonly daemonLock: string;
 }
 
 export interface MachineLayout {
@@ -32,6 +36,7 @@ export function machineLayout(dir: string): MachineLayout {
         dir: domainDir,
         xenstored: join(domainDir, 'xenstored'),
         hypercall: join(domainDir, 'hypercall'),
+        daemonLock: join(domainDir, DAEMON_LOCK),
       };
     },
   };

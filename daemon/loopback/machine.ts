@@ -161,6 +161,7 @@ export class LoopbackMachine {
 async function removeDomainDir(paths: DomainLayout): Promise<void> {
   await rm(paths.xenstored, { force: true });
   await rm(paths.hypercall, { force: true });
+  await rm(paths.daemonLock, { force: true });
   await rmdir(paths.dir);
 }
 

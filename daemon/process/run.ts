@@ -21,7 +21,7 @@ import { Opened } from './opened.js';
 import type { DaemonCommand } from './options.js';
 import { Reloader } from './reload.js';
 import { type Shutdown, type ShutdownCause, watchShutdown } from './shutdown.js';
-import { openXenstore, takeRunDirectory } from './surroundings.js';
+import { openXenstore, takeDomain, takeRunDirectory } from './surroundings.js';
 
 export type RunCommand = Extract<DaemonCommand, { kind: 'run' }>;
 
@@ -81,6 +81,7 @@ async function startDaemon(
   shutdown: Shutdown,
 ): Promise<Daemon> {
   const xenstore = await openXenstore(command.loopbackDir, opened);
+  await takeDomain(command.loopbackDir, opened);
   const domid = await readOwnDomid(xenstore);
   const instance = randomBytes(16);
   const dataplane = openDataplane({

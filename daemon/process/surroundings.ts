@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, XsockError } from '../errors.js';
 import { acquireLock } from '../lock.js';
+import { DAEMON_LOCK } from '../loopback/layout.js';
 import { connectXenstore } from '../xenstore/client.js';
 import { unixTransport } from '../xenstore/transport.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
@@ -20,6 +21,15 @@ export async function takeRunDirectory(run: string, opened: Opened): Promise<voi
     );
   }
   const lock = await acquireLock(join(run, 'lock'));
+  opened.add(() => lock.release());
+}
+
+/**
+ * Keeps other daemons of this domain out, whatever their run directory: two would take each other's nodes
+ * in xenstore for left-overs. Throws `ALREADY_RUNNING`. The domain's directory must exist.
+ */
+export async function takeDomain(loopbackDir: string, opened: Opened): Promise<void> {
+  const lock = await acquireLock(join(loopbackDir, DAEMON_LOCK));
   opened.add(() => lock.release());
 }
 

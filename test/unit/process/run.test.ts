@@ -64,6 +64,18 @@ t.test('it reads its configuration again', async t => {
   t.match(await daemon.finished, { code: 0 });
 });
 
+t.test(
+  'a second daemon for the same domain is turned away, whatever its run directory',
+  async t => {
+    const { daemon, args, run, client } = await startDaemon(t);
+    const elsewhere = args.map(arg => (arg === run ? `${run}2` : arg));
+    const second = await runProgram(t, XSOCKD, elsewhere);
+    t.equal(second.code, 75);
+    t.match(second.stderr, `process ${daemon.child.pid} `);
+    t.ok(await client.status(), 'the first one lives on');
+  },
+);
+
 t.test('a second daemon for the same run directory is turned away', async t => {
   const { daemon, args, client } = await startDaemon(t);
   const second = await runProgram(t, XSOCKD, args);
