@@ -5,10 +5,14 @@ import { messageOf, XsockError } from './errors.js';
 import { loadConfiguration } from './process/configuration.js';
 import { EXIT_OK, exitCodeOf } from './process/exit-code.js';
 import { parseDaemonOptions, USAGE } from './process/options.js';
+import { onXen } from './process/surroundings.js';
 import { readVersion } from './version.js';
 
 async function main(argv: readonly string[]): Promise<number> {
-  const command = parseDaemonOptions(argv, process.env.XSOCK_LOOPBACK);
+  const command = parseDaemonOptions(argv, {
+    loopback: process.env.XSOCK_LOOPBACK,
+    xen: onXen(),
+  });
   switch (command.kind) {
     case 'help':
       process.stdout.write(`${USAGE}\n`);

@@ -2,6 +2,7 @@
 // their types).
 #include <napi.h>
 
+#include "binding/character_device.h"
 #include "binding/dataplane.h"
 #include "binding/file_lock.h"
 #include "binding/loopback_machine.h"
@@ -10,6 +11,7 @@
 namespace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+    xsock::binding::CharacterDevice::init(env, exports);
     xsock::binding::Dataplane::init(env, exports);
     xsock::binding::LoopbackMachine::init(env, exports);
     xsock::binding::init_file_lock(env, exports);

@@ -40,7 +40,18 @@ export interface NativeDataplane {
   close(): void;
 }
 
+/** addon/binding/character_device.h: a pollable character device. Errors carry `code`. */
+export interface NativeCharacterDevice {
+  write(data: Buffer): void;
+  close(): void;
+}
+
 export interface Native {
+  /** `onData` hears of bytes that were read, and of undefined when there will be no more. */
+  readonly CharacterDevice: new (
+    path: string,
+    onData: (data: Buffer | undefined) => void,
+  ) => NativeCharacterDevice;
   /** flock(2) on `path` with `text` in it: a function that lets go, undefined if another holds it. */
   tryLock(path: string, text: string): (() => void) | undefined;
   readonly Dataplane: new (options: DataplaneOptions, wake: () => void) => NativeDataplane;

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { LogLevel } from '../config/config.js';
 import { DEFAULT_CONFIG_PATH } from '../config/load.js';
+import type { HypervisorChoice } from '../dataplane/dataplane.js';
 import { messageOf, XsockError } from '../errors.js';
 import { escapeForDisplay } from '../service/name.js';
 
@@ -10,7 +11,7 @@ export const USAGE = `usage: xsockd [options]
 
   --config FILE            configuration (default ${DEFAULT_CONFIG_PATH})
   --run DIR                run directory; overrides the configuration's
-  --hypervisor loopback    where domains come from
+  --hypervisor KIND        xen or loopback; by itself: loopback if a directory is given, else xen
   --loopback DIR           this domain's directory of a loopback machine, <machine>/domains/<domid>
                            (environment: XSOCK_LOOPBACK)
   --log-level LEVEL        trace, debug, info, warn, error, fatal or silent; overrides the configuration's
@@ -30,6 +31,14 @@ export interface Overrides {
   readonly logLevel: LogLevel | undefined;
 }
 
+/** What the choice of a hypervisor depends on besides the command line. */
+export interface Surroundings {
+  /** XSOCK_LOOPBACK; empty counts as unset. */
+  readonly loopback: string | undefined;
+  /** This is a domain of a real Xen. */
+  readonly xen: boolean;
+}
+
 export type DaemonCommand =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
@@ -38,7 +47,7 @@ export type DaemonCommand =
       readonly kind: 'run';
       /** Absolute, as the others: a daemon may change its directory. */
       readonly config: string;
-      readonly loopbackDir: string;
+      readonly hypervisor: HypervisorChoice;
       readonly overrides: Overrides;
     };
 
@@ -91,26 +100,30 @@ function logLevelOf(text: string | undefined): LogLevel | undefined {
   return level;
 }
 
-function loopbackDirOf(values: Values, fromEnvironment: string | undefined): string {
-  const { hypervisor = 'loopback' } = values;
-  if (hypervisor !== 'loopback') {
-    throw usage(`--hypervisor is 'loopback', not '${escapeForDisplay(hypervisor)}'`);
+function hypervisorOf(values: Values, around: Surroundings): HypervisorChoice {
+  const directory = values.loopback ?? around.loopback;
+  const given = directory === undefined || directory === '' ? undefined : directory;
+  const kind = values.hypervisor ?? (given === undefined && around.xen ? 'xen' : 'loopback');
+  if (kind === 'xen') {
+    if (values.loopback !== undefined) {
+      throw usage('--loopback is for --hypervisor loopback only');
+    }
+    return { kind: 'xen' };
   }
-  const directory = values.loopback ?? fromEnvironment;
-  if (directory === undefined || directory === '') {
+  if (kind !== 'loopback') {
+    throw usage(`--hypervisor is 'xen' or 'loopback', not '${escapeForDisplay(kind)}'`);
+  }
+  if (given === undefined) {
     throw usage(
-      "no hypervisor given: --loopback names this domain's directory of a loopback machine" +
-        " ('xsock loopback run' starts one)",
+      "no hypervisor: this is no Xen domain, so --loopback names this domain's directory of a" +
+        " loopback machine ('xsock loopback run' starts one)",
     );
   }
-  return resolve(directory);
+  return { kind: 'loopback', domainDir: resolve(given) };
 }
 
-/** Throws `USAGE`. `loopbackFromEnvironment` is what XSOCK_LOOPBACK holds; empty counts as unset. */
-export function parseDaemonOptions(
-  argv: readonly string[],
-  loopbackFromEnvironment: string | undefined,
-): DaemonCommand {
+/** Throws `USAGE`. */
+export function parseDaemonOptions(argv: readonly string[], around: Surroundings): DaemonCommand {
   const values = parsed(argv);
   if (values.help === true) return { kind: 'help' };
   if (values.version === true) return { kind: 'version' };
@@ -123,7 +136,7 @@ export function parseDaemonOptions(
   return {
     kind: 'run',
     config,
-    loopbackDir: loopbackDirOf(values, loopbackFromEnvironment),
+    hypervisor: hypervisorOf(values, around),
     overrides: { run: values.run === undefined ? undefined : resolve(values.run), logLevel },
   };
 }

@@ -80,12 +80,12 @@ async function startDaemon(
   opened: Opened,
   shutdown: Shutdown,
 ): Promise<Daemon> {
-  const xenstore = await openXenstore(command.loopbackDir, opened);
-  await takeDomain(command.loopbackDir, opened);
+  const xenstore = await openXenstore(command.hypervisor, opened);
+  await takeDomain(command.hypervisor, opened);
   const domid = await readOwnDomid(xenstore);
   const instance = randomBytes(16);
   const dataplane = openDataplane({
-    hypervisor: { kind: 'loopback', domainDir: command.loopbackDir },
+    hypervisor: command.hypervisor,
     domid,
     instance,
     limits: config.limits,
@@ -96,7 +96,7 @@ async function startDaemon(
     config,
     configPath: command.config,
     version: readVersion(),
-    hypervisor: 'loopback',
+    hypervisor: command.hypervisor.kind,
     domid,
     instance: instance.toString('hex'),
     dataplane,

@@ -1,11 +1,14 @@
 /** What a daemon needs around it before it can start: its run directory, and xenstored. */
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { HypervisorChoice } from '../dataplane/dataplane.js';
 import { messageOf, XsockError } from '../errors.js';
 import { acquireLock } from '../lock.js';
 import { DAEMON_LOCK } from '../loopback/layout.js';
 import { connectXenstore } from '../xenstore/client.js';
-import { unixTransport } from '../xenstore/transport.js';
+import { deviceTransport } from '../xenstore/device-transport.js';
+import { unixTransport, type XenstoreTransport } from '../xenstore/transport.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 import type { Opened } from './opened.js';
 
@@ -24,26 +27,63 @@ export async function takeRunDirectory(run: string, opened: Opened): Promise<voi
   opened.add(() => lock.release());
 }
 
+/** Where xenstore is on Xen: xenstored's socket in domain 0, the kernel's device in a guest. */
+const XENSTORED_SOCKET = '/run/xenstored/socket';
+const XENBUS_DEVICE = '/dev/xen/xenbus';
+/** On Xen one machine is one domain: its lock is for the whole machine. */
+const MACHINE_LOCKS = '/run/lock';
+
+/** True in a domain of a real Xen. */
+export function onXen(): boolean {
+  return existsSync('/proc/xen') && existsSync(XENBUS_DEVICE);
+}
+
 /**
  * Keeps other daemons of this domain out, whatever their run directory: two would take each other's nodes
- * in xenstore for left-overs. Throws `ALREADY_RUNNING`. The domain's directory must exist.
+ * in xenstore for left-overs. Throws `ALREADY_RUNNING`. A loopback domain's directory must exist.
  */
-export async function takeDomain(loopbackDir: string, opened: Opened): Promise<void> {
-  const lock = await acquireLock(join(loopbackDir, DAEMON_LOCK));
+export async function takeDomain(hypervisor: HypervisorChoice, opened: Opened): Promise<void> {
+  const directory = hypervisor.kind === 'loopback' ? hypervisor.domainDir : MACHINE_LOCKS;
+  if (hypervisor.kind === 'xen') {
+    await mkdir(directory, { recursive: true });
+  }
+  const lock = await acquireLock(join(directory, DAEMON_LOCK));
   opened.add(() => lock.release());
 }
 
-/** Connects to the loopback machine's xenstored. Throws `HYPERVISOR_UNAVAILABLE`. */
-export async function openXenstore(loopbackDir: string, opened: Opened): Promise<Xenstore> {
+function xenstoreOf(hypervisor: HypervisorChoice): {
+  readonly transport: XenstoreTransport;
+  readonly remedy: string;
+} {
+  if (hypervisor.kind === 'loopback') {
+    const { domainDir } = hypervisor;
+    return {
+      transport: unixTransport(join(domainDir, 'xenstored')),
+      remedy: `does the loopback machine run, and is '${domainDir}' a domain's directory in it?`,
+    };
+  }
+  return existsSync(XENSTORED_SOCKET)
+    ? { transport: unixTransport(XENSTORED_SOCKET), remedy: 'does xenstored run?' }
+    : {
+        transport: deviceTransport(XENBUS_DEVICE),
+        remedy: 'is this a Xen domain, and may this user open the device?',
+      };
+}
+
+/** Connects to xenstore. Throws `HYPERVISOR_UNAVAILABLE`. */
+export async function openXenstore(
+  hypervisor: HypervisorChoice,
+  opened: Opened,
+): Promise<Xenstore> {
+  const { transport, remedy } = xenstoreOf(hypervisor);
   try {
-    const xenstore = await connectXenstore(unixTransport(join(loopbackDir, 'xenstored')));
+    const xenstore = await connectXenstore(transport);
     opened.add(() => xenstore.close());
     return xenstore;
   } catch (error) {
-    throw new XsockError(
-      'HYPERVISOR_UNAVAILABLE',
-      `${messageOf(error)}: does the loopback machine run, and is '${loopbackDir}' a domain's directory in it?`,
-      { subject: loopbackDir, cause: error },
-    );
+    throw new XsockError('HYPERVISOR_UNAVAILABLE', `${messageOf(error)}: ${remedy}`, {
+      subject: transport.description,
+      cause: error,
+    });
   }
 }

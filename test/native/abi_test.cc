@@ -6,6 +6,7 @@
 
 #include "abi/control_page.h"
 #include "abi/frame.h"
+#include "link/link.h"
 #include "tap.h"
 
 #if __has_include(<xen/io/libxenvchan.h>)
@@ -18,6 +19,7 @@
 namespace {
 
 using namespace xsock::abi;
+using xsock::link::kInitialWindow;
 
 struct Number {
     const char* name;
@@ -97,6 +99,9 @@ const Number kNumbers[] = {
     OFFSET(Hello, max_streams),
     OFFSET(Hello, reserved),
     SIZE(Hello),
+    CONSTANT(kVersionMin),
+    CONSTANT(kVersionMax),
+    CONSTANT(kInitialWindow),
     CONSTANT(kMaxServicesMessage),
     OFFSET(Open, port),
     OFFSET(Open, name_length),

@@ -10,8 +10,8 @@ const MAX_LINES = 550;
 /** Lowest first; a folder may import those of lower ranks and its own. */
 const DAEMON_LAYERS: readonly (readonly string[])[] = [
   ['errors', 'ids', 'version'],
-  ['http', 'dataplane', 'xenstore'],
-  ['lock', 'systemd'],
+  ['http', 'dataplane'],
+  ['xenstore', 'lock', 'systemd'],
   ['service/name'],
   ['config'],
   ['log', 'policy'],

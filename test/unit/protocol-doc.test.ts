@@ -1,6 +1,9 @@
-/** docs/protocol.md has every number of the C++ headers, as the first two cells of a table's row. */
+/**
+ * docs/protocol.md has every number of the C++ headers, as the first two cells of a table's row, and every
+ * text with which a link ends for a fault.
+ */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { MAX_SERVICES_MESSAGE } from '../../daemon/link/services-message.js';
@@ -25,4 +28,20 @@ t.test('the tables are what the compiler says', async t => {
   }
   t.same([...rows.keys()], [], 'no row without a constant behind it');
   t.match(printed, `kMaxServicesMessage ${MAX_SERVICES_MESSAGE}`);
+});
+
+t.test('every fault of a peer has its text in the table', async t => {
+  const protocol = readFileSync(file('docs/protocol.md'), 'utf8');
+  let texts = 0;
+  for (const source of readdirSync(file('addon/link')).filter(name => name.endsWith('.cc'))) {
+    const code = readFileSync(file(`addon/link/${source}`), 'utf8');
+    // The whole statement: its text may be put together from several literals.
+    for (const [statement] of code.matchAll(/\bcorrupt\([^;]*"[^;]*;/g)) {
+      for (const [, literal = ''] of statement.matchAll(/"([^"]*)"/g)) {
+        t.ok(protocol.includes(literal.trim()), `${source}: ${literal}`);
+        texts += 1;
+      }
+    }
+  }
+  t.ok(texts > 20, 'the sources have such texts');
 });
