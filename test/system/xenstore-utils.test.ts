@@ -25,7 +25,7 @@ t.test(
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const ended = once(watch, 'exit');
-  const [first] = (await once(watch.stdout, 'data')) as [Buffer];
+    const [first] = (await once(watch.stdout, 'data')) as [Buffer];
     t.match(String(first), '/local/domain/3/data/w');
     await guest('write', 'data/w', 'one', 'data/x/y', 'two words');
     await ended;
