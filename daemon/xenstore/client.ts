@@ -49,7 +49,7 @@ export class XenstoreClient implements Xenstore {
   /** Connects for the first time. Throws `XENSTORE_GONE` if nobody answers. */
   async open(): Promise<void> {
     const stream = await this.#transport.connect();
-    this.#connection = new Connection(stream, {
+    this.#connection = new Connection(stream, this.#transport.maxOutstanding, {
       onWatchEvent: (path, token) => this.#watches.get(token)?.onEvent(path),
       onEnd: () => this.#lost(),
     });

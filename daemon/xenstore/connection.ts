@@ -6,9 +6,6 @@ import type { Duplex } from 'node:stream';
 import { messageOf, XsockError } from '../errors.js';
 import { encodeMessage, type Message, MessageDecoder, MessageType, splitFields } from './wire.js';
 
-/** xenstored allows a guest 20 requests under way; some stay free for others in this domain. */
-const MAX_OUTSTANDING = 16;
-
 interface Waiting {
   readonly message: Omit<Message, 'requestId'>;
   readonly resolve: (answer: Message) => void;
@@ -26,6 +23,7 @@ function gone(why: string): XsockError {
 
 export class Connection {
   readonly #stream: Duplex;
+  readonly #maxOutstanding: number;
   readonly #handlers: ConnectionHandlers;
   readonly #decoder = new MessageDecoder();
   readonly #outstanding = new Map<number, Waiting>();
@@ -33,8 +31,10 @@ export class Connection {
   #nextId = 1;
   #ended: XsockError | undefined;
 
-  constructor(stream: Duplex, handlers: ConnectionHandlers) {
+  /** `maxOutstanding`: requests that may be under way, as the transport says. */
+  constructor(stream: Duplex, maxOutstanding: number, handlers: ConnectionHandlers) {
     this.#stream = stream;
+    this.#maxOutstanding = maxOutstanding;
     this.#handlers = handlers;
     stream.on('data', (chunk: Buffer) => this.#receive(chunk));
     stream.once('error', error => this.#end(gone(messageOf(error))));
@@ -68,7 +68,7 @@ export class Connection {
   }
 
   #pump(): void {
-    while (this.#outstanding.size < MAX_OUTSTANDING) {
+    while (this.#outstanding.size < this.#maxOutstanding) {
       const next = this.#queue.shift();
       if (next === undefined) {
         return;

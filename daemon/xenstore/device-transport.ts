@@ -4,6 +4,12 @@ import { loadNative, type NativeCharacterDevice } from '../dataplane/native.js';
 import { messageOf, XsockError } from '../errors.js';
 import type { XenstoreTransport } from './transport.js';
 
+/**
+ * Linux (seen on 6.1) hands a request to its xenbus thread where it lies, in the buffer of the open file,
+ * and takes the next one into the same buffer: a second request before the answer overwrites the first.
+ */
+const DEVICE_MAX_OUTSTANDING = 1;
+
 /** Lends a device the form of a stream; the addon reads, writes are short and done at once. */
 class DeviceStream extends Duplex {
   readonly #device: NativeCharacterDevice;
@@ -41,6 +47,7 @@ class DeviceStream extends Duplex {
 export function deviceTransport(path: string): XenstoreTransport {
   return {
     description: path,
+    maxOutstanding: DEVICE_MAX_OUTSTANDING,
     connect: async () => {
       try {
         return new DeviceStream(path);

@@ -3,9 +3,14 @@ import { createConnection } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { messageOf, XsockError } from '../errors.js';
 
+/** xenstored allows a guest 20; some stay free for others in this domain. */
+const SOCKET_MAX_OUTSTANDING = 16;
+
 export interface XenstoreTransport {
   /** For people: where it leads. */
   readonly description: string;
+  /** Requests that may be under way on one connection. */
+  readonly maxOutstanding: number;
   /** A new connection. Throws `XENSTORE_GONE` if nobody answers. */
   connect(): Promise<Duplex>;
 }
@@ -14,6 +19,7 @@ export interface XenstoreTransport {
 export function unixTransport(path: string): XenstoreTransport {
   return {
     description: path,
+    maxOutstanding: SOCKET_MAX_OUTSTANDING,
     connect: () =>
       new Promise((resolve, reject) => {
         const socket = createConnection(path);
