@@ -1,0 +1,260 @@
+// A link's streams: how one comes to be, what its ends do to it, and how it is forgotten. Pump
+// thread only.
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "link/link.h"
+
+namespace xsock::link {
+
+namespace {
+
+// A target whose backlog is full is tried again this often, and given up after that long.
+constexpr sys::Duration kFirstRetry = sys::milliseconds(1);
+constexpr sys::Duration kLongestRetry = sys::milliseconds(100);
+constexpr sys::Duration kConnectTimeout = sys::milliseconds(10'000);
+
+}  // namespace
+
+void Link::on_stream_ready(Stream& stream) {
+    if (stream.stage == Stream::Stage::kConnecting) {
+        const int error = stream.writable ? sys::connect_result(stream.fd.get()) : 0;
+        if (error != 0) {
+            refuse(stream, abi::RefuseReason::kTargetUnavailable,
+                   stream.target.text() + ": " + std::generic_category().message(error));
+            return;
+        }
+        if (stream.writable) {
+            become_open(stream);
+        }
+        return;
+    }
+    if (stream.hung_up && stream.read_done) {
+        stream.shutdown_wanted |= abi::kShutdownReceive;
+    }
+    return_credit(stream, stream.flush());
+    update(stream);
+}
+
+Stream* Link::add_stream(StreamId stream_id, Direction direction, std::string service) {
+    if (!host_.budget().reserve(kInitialWindow)) {
+        return nullptr;
+    }
+    auto stream = std::make_unique<Stream>(*this, stream_id, direction, std::move(service));
+    stream->window = kInitialWindow;
+    stream->recv_credit = kInitialWindow;
+    stream->send_credit = peer_window_;
+    return &insert(std::move(stream));
+}
+
+Stream& Link::insert(std::unique_ptr<Stream> stream) {
+    Stream& inserted = *stream;
+    inserted.opened_at = host_.now();
+    streams_.emplace(inserted.id, std::move(stream));
+    return inserted;
+}
+
+void Link::start_connecting(Stream& stream, const sys::Address& target) {
+    stream.target = target;
+    stream.give_up_at = host_.now() + kConnectTimeout;
+    stream.stage = Stream::Stage::kRetrying;
+    try_connect(stream);
+}
+
+// The socket is connected: watch it, and let the peer know.
+void Link::become_open(Stream& stream) {
+    connecting_.remove(stream);
+    const bool watched = stream.stage == Stream::Stage::kConnecting;
+    stream.stage = Stream::Stage::kOpen;
+    if (stream.direction == Direction::kIncoming) {
+        stream.notice = Stream::Notice::kAccept;
+    }
+    stream.writable = true;
+    stream.readable = true;
+    ++counters_.streams_opened;
+    stream.announced = true;
+    host_.report(StreamOpened{id_, stream.id, stream.direction, stream.service});
+    if (!watched) {
+        try {
+            host_.watch(stream, stream.fd.get());
+        } catch (const std::system_error&) {
+            reset(stream, abi::ResetReason::kTerminated, EndReason::kTerminated);
+            return;
+        }
+    }
+    return_credit(stream, stream.flush());
+    update(stream);
+}
+
+void Link::try_connect(Stream& stream) {
+    sys::ConnectResult result = sys::connect(stream.target);
+    stream.fd = std::move(result.fd);
+    stream.tcp = stream.target.tcp;
+    switch (result.outcome) {
+        case sys::Connect::kDone:
+            become_open(stream);
+            return;
+        case sys::Connect::kPending:
+            stream.stage = Stream::Stage::kConnecting;
+            stream.retry_at = sys::kNever;
+            connecting_.push_back(stream);
+            try {
+                host_.watch(stream, stream.fd.get());
+            } catch (const std::system_error& error) {
+                refuse(stream, abi::RefuseReason::kTargetUnavailable,
+                       stream.target.text() + ": " + error.code().message());
+            }
+            return;
+        case sys::Connect::kBusy:
+            stream.stage = Stream::Stage::kRetrying;
+            stream.retry_after =
+                std::min(std::max(stream.retry_after * 2, kFirstRetry), kLongestRetry);
+            stream.retry_at = host_.now() + stream.retry_after;
+            connecting_.push_back(stream);
+            return;
+        case sys::Connect::kFailed:
+            refuse(stream, abi::RefuseReason::kTargetUnavailable,
+                   stream.target.text() + ": " + std::generic_category().message(result.error));
+            return;
+    }
+}
+
+void Link::refuse(Stream& stream, abi::RefuseReason reason, std::string detail) {
+    static constexpr Refusal kRefusals[] = {Refusal::kNoSuchService, Refusal::kDenied,
+                                            Refusal::kTargetUnavailable, Refusal::kTooManyStreams,
+                                            Refusal::kShuttingDown};
+    ++counters_.streams_refused;
+    host_.report(StreamRefused{id_, stream.id, stream.direction, stream.service,
+                               kRefusals[static_cast<std::uint32_t>(reason) - 1],
+                               std::move(detail)});
+    connecting_.remove(stream);
+    close_socket(stream, true);
+    stream.notice = Stream::Notice::kRefuse;
+    stream.notice_reason = static_cast<std::uint32_t>(reason);
+    update(stream);
+}
+
+void Link::reset(Stream& stream, abi::ResetReason reason, EndReason end) {
+    finish(stream, end);
+    stream.notice = Stream::Notice::kReset;
+    stream.notice_reason = static_cast<std::uint32_t>(reason);
+    update(stream);
+}
+
+// Puts the stream into the lists that its state asks for, and ends it when both directions are
+// over.
+void Link::update(Stream& stream) {
+    if (stream.stage == Stream::Stage::kDone) {
+        stream.has_frames() ? frames_.push_back(stream) : erase(stream);
+        host_.schedule(*this);
+        return;
+    }
+    if (stream.write_broken) {
+        // It takes no more, but what it has sent is still owed to the peer.
+        stream.shutdown_wanted |= abi::kShutdownReceive;
+    }
+    constexpr std::uint8_t kBoth = abi::kShutdownSend | abi::kShutdownReceive;
+    const bool peer_closed = stream.peer_ended && stream.peer_stopped && stream.delivered();
+    const bool we_closed = stream.shutdown_sent == kBoth;
+    const bool both_ended =
+        stream.delivered() && stream.shutdown_wanted == stream.shutdown_sent &&
+        ((stream.shutdown_sent & abi::kShutdownSend) != 0 || stream.peer_stopped);
+    if (stream.stage == Stream::Stage::kOpen && stream.notice == Stream::Notice::kNone &&
+        (peer_closed || we_closed || both_ended)) {
+        finish(stream, EndReason::kClosed);
+        erase(stream);
+        return;
+    }
+    if (stream.has_frames()) {
+        frames_.push_back(stream);
+        host_.schedule(*this);
+    }
+    if (stream.can_send()) {
+        data_.push_back(stream);
+        host_.schedule(*this);
+    } else {
+        data_.remove(stream);
+    }
+}
+
+// The stream is over for the local program; a last frame may still have to leave.
+void Link::finish(Stream& stream, EndReason reason) {
+    if (stream.announced) {
+        stream.announced = false;
+        host_.report(StreamClosed{id_, stream.id, stream.direction, stream.service, reason,
+                                  stream.bytes_sent, stream.bytes_received});
+    }
+    close_socket(stream, reason != EndReason::kClosed);
+}
+
+void Link::close_socket(Stream& stream, bool abort) {
+    stream.stage = Stream::Stage::kDone;
+    stream.shutdown_wanted = stream.shutdown_sent;
+    stream.credit_wanted = false;
+    stream.pending.clear();
+    host_.budget().release(std::exchange(stream.window, 0));
+    data_.remove(stream);
+    connecting_.remove(stream);
+    if (!stream.fd.valid()) {
+        return;
+    }
+    if (stream.tcp && abort) {
+        sys::reset_on_close(stream.fd.get());
+    } else if (stream.tcp && !stream.read_done) {
+        host_.linger(std::move(stream.fd));
+        return;
+    }
+    stream.fd.reset();
+}
+
+void Link::erase(Stream& stream) {
+    frames_.remove(stream);
+    data_.remove(stream);
+    connecting_.remove(stream);
+    host_.budget().release(std::exchange(stream.window, 0));
+    if (last_stream_ == &stream) {
+        last_stream_ = nullptr;
+    }
+    if (stream.direction == Direction::kOutgoing) {
+        --outgoing_;
+    }
+    const auto it = streams_.find(stream.id);
+    host_.bury(std::move(it->second));
+    streams_.erase(it);
+    if (streams_.empty() && state_ == LinkState::kDraining) {
+        host_.schedule(*this);
+    }
+}
+
+// `delivered` more bytes have left our memory. Half a window is given back at a time; a stream
+// whose program keeps up gets a larger one while the budget lasts.
+void Link::return_credit(Stream& stream, std::size_t delivered) {
+    stream.consumed += static_cast<std::uint32_t>(delivered);
+    stream.stalled = stream.stalled || !stream.pending.empty();
+    if (stream.peer_ended || stream.stage == Stream::Stage::kDone ||
+        stream.consumed < stream.window / 2) {
+        return;
+    }
+    const std::uint32_t largest = host_.limits().memory_per_stream;
+    if (!stream.stalled && stream.window < largest) {
+        const std::uint32_t growth = std::min(stream.window, largest - stream.window);
+        if (host_.budget().reserve(growth)) {
+            stream.window += growth;
+            stream.consumed += growth;
+        }
+    }
+    stream.stalled = !stream.pending.empty();
+    stream.credit_wanted = true;
+}
+
+std::uint32_t Link::take_credit(Stream& stream) noexcept {
+    if (!stream.credit_wanted) {
+        return 0;
+    }
+    stream.credit_wanted = false;
+    stream.recv_credit += stream.consumed;
+    return std::exchange(stream.consumed, 0);
+}
+
+}  // namespace xsock::link
