@@ -41,7 +41,7 @@ export type LinkState =
 export interface LinkMachine {
   readonly role: Role;
   readonly state: LinkState;
-  /** Grows with every offer or connect command. */
+  /** Grows with every beginning and end, so that no result of an earlier one is taken for its own. */
   readonly ticket: number;
   /** Mapper: the offer that was used last; it is good once. */
   readonly used: OfferAddress | undefined;
@@ -171,8 +171,8 @@ export function sameOffer(a: OfferAddress | undefined, b: OfferAddress | undefin
 
 /** The peer is there with this instance and there is no link: offers, or takes what is offered. */
 function begin(machine: LinkMachine, instance: string): Step {
+  const ticket = machine.ticket + 1;
   if (machine.role === 'granter') {
-    const ticket = machine.ticket + 1;
     return {
       machine: { ...machine, ticket, state: { kind: 'offering', instance, link: undefined } },
       commands: [{ kind: 'offer', ticket }],
@@ -183,12 +183,12 @@ function begin(machine: LinkMachine, instance: string): Step {
     return {
       machine: {
         ...machine,
+        ticket,
         state: { kind: 'connecting', instance, trying: undefined, link: undefined },
       },
       commands: [],
     };
   }
-  const ticket = machine.ticket + 1;
   return {
     machine: {
       ...machine,

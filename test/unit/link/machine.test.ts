@@ -131,6 +131,13 @@ const TABLE: readonly (readonly [string, Role, readonly LinkEvent[], string, rea
       ['close'],
     ],
     [
+      'also when nothing else is offered yet',
+      'mapper',
+      [seen(A, address(8)), seen(B), { kind: 'connected', ticket: 1, link: link(1) }],
+      'connecting',
+      ['close'],
+    ],
+    [
       'a goodbye is told',
       'mapper',
       [...MAPPER_UP, { kind: 'link-draining', link: link(1) }],
