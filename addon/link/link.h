@@ -176,6 +176,7 @@ class Link final : public StreamOwner {
     std::uint32_t peer_window_ = 0;
     std::uint32_t peer_max_payload_ = 0;
     std::uint32_t peer_max_streams_ = 0;
+    std::uint32_t announced_streams_ = 0;  // what our HELLO allows the peer, whatever came after
 
     bool hello_wanted_ = false;
     bool goodbye_wanted_ = false;

@@ -255,8 +255,9 @@ void Link::handle_open(const FrameView& frame) {
 
     const std::uint32_t limit = host_.limits().streams_per_peer;
     const std::size_t incoming = streams_.size() - outgoing_;
-    if (incoming >= limit + kSurplusStreams) {
-        corrupt("more streams than the limit of " + std::to_string(limit));
+    // The limit may have been lowered since: a peer is held to what it was told.
+    if (incoming >= announced_streams_ + kSurplusStreams) {
+        corrupt("more streams than the limit of " + std::to_string(announced_streams_));
         return;
     }
     Stream* stream = incoming < limit ? add_stream(id, Direction::kIncoming, label) : nullptr;

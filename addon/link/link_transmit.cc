@@ -82,7 +82,8 @@ bool Link::send_link_frames() {
         hello.initial_window = kInitialWindow;
         std::memcpy(hello.instance, identity_.instance.data(), sizeof hello.instance);
         hello.max_payload = abi::kMaxPayload;
-        hello.max_streams = host_.limits().streams_per_peer;
+        announced_streams_ = host_.limits().streams_per_peer;
+        hello.max_streams = announced_streams_;
         if (!send_frame(abi::FrameType::kHello, 0, 0, 0, std::as_bytes(std::span(&hello, 1)))) {
             return false;
         }

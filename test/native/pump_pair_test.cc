@@ -1,4 +1,6 @@
 // Two pumps in two domains of a loopback machine: what a domain's link with itself cannot show.
+#include <sys/resource.h>
+
 #include <atomic>
 #include <map>
 
@@ -80,12 +82,51 @@ void an_offer_is_good_once() {
     CHECK(error != 0);
 }
 
+void a_lowered_limit_refuses_and_no_more() {
+    Pair pair;
+    const pump::Pump::Offer offer = pair.high.pump->offer(0, 16);
+    const link::LinkId link = pair.low.pump->connect(3, offer.ring_ref, offer.port);
+    // Never accepts: its backlog takes the connections.
+    const std::string target = pair.high.dir + "/t";
+    const sys::UniqueFd listener = sys::listen_unix(target, 0600, kSame, kSame);
+    pair.high.pump->set_exports(
+        offer.link, std::make_shared<const link::ExportTable>(
+                        std::vector<link::ExportEntry>{{"svc", 80, true, {false, target, 0}}}));
+    pair.low.pump->listen(link, {"svc", 0}, false,
+                          sys::listen_unix(pair.low.dir + "/svc", 0600, kSame, kSame));
+    CHECK(pair.low.wait_for<link::LinkUp>(link));
+    std::vector<sys::UniqueFd> programs;
+    for (int i = 0; i < 1200; ++i) {
+        programs.push_back(dial(pair.low.dir + "/svc"));
+    }
+    const auto incoming = [&] { return pair.high.pump->streams().size(); };
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (incoming() < programs.size() && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::yield();
+    }
+    CHECK(incoming() == programs.size());
+    link::Limits limits;
+    limits.streams_per_peer = 10;
+    pair.high.pump->set_limits(limits, std::size_t{512} << 20);
+    const sys::UniqueFd one_more = dial(pair.low.dir + "/svc");
+    const auto refused = pair.low.find<link::StreamRefused>(link);
+    CHECK(refused != nullptr && refused->reason == link::Refusal::kTooManyStreams);
+    CHECK(incoming() == programs.size());
+}
+
 }  // namespace
 
 int main() {
+    // The last test holds a few thousand sockets.
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
     tap::test("links come up, go and give everything back, time after time",
               links_come_up_every_time);
     tap::test("bytes cross both ways at once, opened from either side", bytes_cross_both_ways);
     tap::test("an offer is good once", an_offer_is_good_once);
+    tap::test("a limit that is lowered refuses new streams and leaves those that are open",
+              a_lowered_limit_refuses_and_no_more);
     return tap::done();
 }
