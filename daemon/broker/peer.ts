@@ -32,6 +32,7 @@ export class Peer {
   #name: string | undefined;
   #instance: string | undefined;
   #offered: readonly OfferedService[] = [];
+  #stopped = false;
 
   constructor(context: BrokerContext, { domid, name }: PeerIdentity) {
     this.domid = domid;
@@ -73,12 +74,16 @@ export class Peer {
 
   /** Announces us to the peer, then looks for it. */
   async start(): Promise<void> {
+    if (this.#stopped) {
+      return;
+    }
     await this.#nodes.publish({ instance: this.#context.instance });
     await this.#watch.start();
   }
 
   /** Ends the link (streams get `drain` milliseconds to end) and takes back what was published. */
   async stop(drain: number): Promise<void> {
+    this.#stopped = true;
     this.#context.view.hide(this.domid);
     await this.#watch.close();
     await this.#supervisor.stop(drain);
@@ -89,7 +94,8 @@ export class Peer {
       this.#supervisor.handle(event);
       return;
     }
-    if (event.link !== this.#supervisor.link) {
+    // While the last streams end here, nothing appears any more.
+    if (this.#stopped || event.link !== this.#supervisor.link) {
       return;
     }
     try {
@@ -128,7 +134,7 @@ export class Peer {
 
   /** The import rules, or who the peer is, have changed. */
   applyImports(): void {
-    if (this.state.kind === 'up') {
+    if (this.state.kind === 'up' && !this.#stopped) {
       this.#show(this.state.link);
     }
   }

@@ -7,7 +7,8 @@ import { Peer } from './peer.js';
 export class Peers {
   readonly #context: BrokerContext;
   readonly #peers = new Map<DomId, Peer>();
-  readonly #ending = new Set<Promise<void>>();
+  /** The end of the last peer of a domid, and of those before it. */
+  readonly #ending = new Map<DomId, Promise<void>>();
 
   constructor(context: BrokerContext) {
     this.#context = context;
@@ -43,26 +44,37 @@ export class Peers {
     for (const peer of this.#peers.values()) {
       this.#end(peer, drain);
     }
-    await Promise.all(this.#ending);
+    await Promise.all(this.#ending.values());
   }
 
   #begin(entry: RosterEntry): void {
     const peer = new Peer(this.#context, entry);
     this.#peers.set(entry.domid, peer);
-    peer
-      .start()
-      .catch((error: unknown) =>
-        this.#context.log.error({ peer: entry.domid, err: error }, 'the peer cannot be looked for'),
-      );
+    this.#start(peer).catch((error: unknown) =>
+      this.#context.log.error({ peer: entry.domid, err: error }, 'the peer cannot be looked for'),
+    );
+  }
+
+  /** An earlier peer of that domid that still ends would take back the nodes of this one. */
+  async #start(peer: Peer): Promise<void> {
+    await this.#ending.get(peer.domid);
+    if (this.#peers.get(peer.domid) === peer) {
+      await peer.start();
+    }
   }
 
   #end(peer: Peer, drain: number): void {
-    const ending = peer
+    const { domid } = peer;
+    const stopped = peer
       .stop(drain)
       .catch((error: unknown) =>
-        this.#context.log.error({ peer: peer.domid, err: error }, 'the link did not end in order'),
-      )
-      .finally(() => this.#ending.delete(ending));
-    this.#ending.add(ending);
+        this.#context.log.error({ peer: domid, err: error }, 'the link did not end in order'),
+      );
+    const ending = Promise.all([this.#ending.get(domid), stopped]).then(() => {
+      if (this.#ending.get(domid) === ending) {
+        this.#ending.delete(domid);
+      }
+    });
+    this.#ending.set(domid, ending);
   }
 }

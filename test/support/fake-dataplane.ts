@@ -123,7 +123,10 @@ export class FakeDataplane implements Dataplane {
     this.#host.ends.get(other)?.owner.emit({ kind: 'services', link: other, payload });
   }
 
-  listen: Dataplane['listen'] = options => this.#listening.listen(options);
+  listen: Dataplane['listen'] = options => {
+    this.calls.push('listen');
+    return this.#listening.listen(options);
+  };
   unlisten: Dataplane['unlisten'] = listener => this.#listening.unlisten(listener);
   streams: Dataplane['streams'] = async () => [];
   counters: Dataplane['counters'] = async () => [];
