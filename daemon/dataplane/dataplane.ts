@@ -95,7 +95,7 @@ export interface Offer {
   readonly eventChannel: EventChannelPort;
 }
 
-/** Why a link ended. The texts for people are in `link/reasons.ts`. */
+/** Why a link ended. In words: describeDown() in link/machine.ts. */
 export type LinkDownReason =
   /** We closed it. */
   | 'closed'
