@@ -14,13 +14,14 @@ import { diffConfig } from './config/diff.js';
 import type { DaemonStatus, ServiceStatus, StreamStatus } from './control/model.js';
 import type { Dataplane, DataplaneEvent } from './dataplane/dataplane.js';
 import { readOwnName } from './discovery/identity.js';
+import { watchRestored } from './discovery/restored.js';
 import { Roster } from './discovery/roster.js';
 import { isXsockError } from './errors.js';
 import type { DomId, LinkId } from './ids.js';
 import { resolveAccounts } from './service/accounts.js';
 import { View } from './service/view.js';
 import { publishedDirectory } from './xenstore/paths.js';
-import type { Xenstore } from './xenstore/xenstore.js';
+import type { Watch, Xenstore } from './xenstore/xenstore.js';
 
 export interface DaemonParts {
   readonly config: Config;
@@ -34,6 +35,8 @@ export interface DaemonParts {
   readonly xenstore: Xenstore;
   readonly log: Logger;
   readonly onHypervisorGone: (detail: string) => void;
+  /** The domain was saved and restored: nothing of what was opened works any more. */
+  readonly onRestored: () => void;
 }
 
 export class Daemon {
@@ -48,6 +51,7 @@ export class Daemon {
   #own: OwnExports | undefined;
   #name: string | undefined;
   #xenstoreConnected = true;
+  #restored: Watch | undefined;
   #stopping = false;
 
   constructor(parts: DaemonParts) {
@@ -85,6 +89,12 @@ export class Daemon {
       }
     });
     xenstore.onConnection(connected => this.#onXenstore(connected));
+    if (domid !== 0) {
+      this.#restored = await watchRestored(xenstore, domid, this.#parts.instance, () => {
+        log.warn('the domain was restored: all links are made anew, their streams end');
+        this.#parts.onRestored();
+      });
+    }
     this.#own = new OwnExports(this.#context, this.#name);
     await this.#own.start();
     await this.#roster.start();
@@ -114,6 +124,7 @@ export class Daemon {
   async stop(drain: number): Promise<void> {
     if (!this.#stopping) {
       this.#stopping = true;
+      await this.#restored?.close();
       await this.#roster.close();
     }
     await Promise.all([this.#peers.stop(drain), this.#own?.stop(drain)]);
@@ -241,7 +252,9 @@ export class Daemon {
     try {
       await this.#parts.xenstore.remove(publishedDirectory(this.#parts.domid));
     } catch (error) {
-      const nothingThere = isXsockError(error, 'XENSTORE', 'ENOENT');
+      // After a restore the old home is not ours any more: EACCES.
+      const nothingThere =
+        isXsockError(error, 'XENSTORE', 'ENOENT') || isXsockError(error, 'XENSTORE', 'EACCES');
       if (!nothingThere && !(this.#stopping && isXsockError(error, 'XENSTORE_GONE'))) {
         throw error;
       }

@@ -219,6 +219,14 @@ function leave(machine: LinkMachine, reason: string): readonly LinkCommand[] {
   return commands;
 }
 
+/**
+ * Why its nodes are not there any more: a daemon that ends in order says goodbye first, one that is killed
+ * leaves them; they vanish under a link only with the whole domain.
+ */
+function vanished(state: LinkState): string {
+  return state.kind === 'up' && !state.draining ? 'peer domain gone' : 'peer-gone';
+}
+
 function observed(
   machine: LinkMachine,
   instance: string | undefined,
@@ -236,7 +244,7 @@ function observed(
         used: undefined,
         failures: 0,
       },
-      commands: state.kind === 'absent' ? [] : leave(machine, 'peer-gone'),
+      commands: state.kind === 'absent' ? [] : leave(machine, vanished(state)),
     };
   }
   if (state.kind === 'absent') {

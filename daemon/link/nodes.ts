@@ -85,8 +85,10 @@ export class LinkNodes {
     try {
       await operations.remove(path);
     } catch (error) {
-      // Not even its parent is there.
-      if (!isXsockError(error, 'XENSTORE', 'ENOENT')) {
+      // Not even its parent is there; or, after a restore, the home is not ours any more.
+      const notThere =
+        isXsockError(error, 'XENSTORE', 'ENOENT') || isXsockError(error, 'XENSTORE', 'EACCES');
+      if (!notThere) {
         throw error;
       }
     }

@@ -20,20 +20,31 @@ import { EXIT_OK, EXIT_UNAVAILABLE } from './exit-code.js';
 import { Opened } from './opened.js';
 import type { DaemonCommand } from './options.js';
 import { Reloader } from './reload.js';
-import { type Shutdown, type ShutdownCause, watchShutdown } from './shutdown.js';
+import { Shutdown, type ShutdownCause, watchSignals } from './shutdown.js';
 import { openXenstore, takeDomain, takeRunDirectory } from './surroundings.js';
 
 export type RunCommand = Extract<DaemonCommand, { kind: 'run' }>;
 
 /** Resolves with the exit code when the daemon has ended in order; throws what keeps it from starting. */
 export async function runDaemon(command: RunCommand): Promise<number> {
+  const signals = watchSignals();
+  // Between two runs, and while one starts or ends, nobody can reload: that must not end the process.
+  process.on('SIGHUP', () => {});
+  for (;;) {
+    const code = await runOnce(command, new Shutdown(signals));
+    if (code !== undefined) return code;
+  }
+}
+
+/** One run, from opening everything to giving it back. Undefined: another one has to follow. */
+async function runOnce(command: RunCommand, shutdown: Shutdown): Promise<number | undefined> {
   const config = await loadConfiguration(command.config, command.overrides);
   const { level, format } = config.log;
   const log = createLogger({ level, format, destination: process.stderr });
   for (const warning of config.warnings) log.warn(formatWarning(warning));
   const opened = new Opened();
   try {
-    return await serve(command, config, log, opened);
+    return await serve(command, config, log, opened, shutdown);
   } finally {
     await opened.close(err => log.error({ err }, 'something could not be closed'));
   }
@@ -44,9 +55,9 @@ async function serve(
   config: Config,
   log: Logger,
   opened: Opened,
-): Promise<number> {
+  shutdown: Shutdown,
+): Promise<number | undefined> {
   await takeRunDirectory(config.run, opened);
-  const shutdown = watchShutdown();
   const daemon = await startDaemon(command, config, log, opened, shutdown);
   const notifier = new Notifier(
     processNotifierOptions(err => log.warn({ err }, 'the service manager cannot be told')),
@@ -68,8 +79,12 @@ async function serve(
 
   notifier.ready('serving');
   const cause = await shutdown.requested;
-  notifier.stopping(describe(cause));
   log.info(describe(cause));
+  if (cause.kind === 'restored') {
+    await daemon.stop(0);
+    return undefined;
+  }
+  notifier.stopping(describe(cause));
   return stop(daemon, config, cause, shutdown);
 }
 
@@ -102,6 +117,7 @@ async function startDaemon(
     dataplane,
     xenstore,
     log,
+    onRestored: () => shutdown.request({ kind: 'restored' }),
     onHypervisorGone: detail => shutdown.request({ kind: 'hypervisor-gone', detail }),
   });
   // Also when the start fails half-way: what was published has to go. Stopping twice is harmless.
@@ -132,15 +148,20 @@ async function reloadLogged(reloader: Reloader, log: Logger): Promise<void> {
 }
 
 function describe(cause: ShutdownCause): string {
-  return cause.kind === 'signal'
-    ? `stopping after ${cause.signal}`
-    : `stopping: the hypervisor is gone (${cause.detail})`;
+  switch (cause.kind) {
+    case 'signal':
+      return `stopping after ${cause.signal}`;
+    case 'hypervisor-gone':
+      return `stopping: the hypervisor is gone (${cause.detail})`;
+    case 'restored':
+      return 'starting anew in the restored domain';
+  }
 }
 
 async function stop(
   daemon: Daemon,
   config: Config,
-  cause: ShutdownCause,
+  cause: Exclude<ShutdownCause, { readonly kind: 'restored' }>,
   shutdown: Shutdown,
 ): Promise<number> {
   // Without a hypervisor there is nobody left to drain to.

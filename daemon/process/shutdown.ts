@@ -1,38 +1,62 @@
-/** What ends the process: signals, or the hypervisor going away. The first cause decides. */
+/** What ends a run: signals, or the hypervisor or the domain changing under it. The first cause decides. */
 
 export type ShutdownCause =
   | { readonly kind: 'signal'; readonly signal: string }
-  | { readonly kind: 'hypervisor-gone'; readonly detail: string };
+  | { readonly kind: 'hypervisor-gone'; readonly detail: string }
+  /** The domain was saved and restored: everything has to be opened anew. */
+  | { readonly kind: 'restored' };
 
 /** The signals that end the daemon in order. */
 const ENDING = ['SIGTERM', 'SIGINT'] as const;
 
-export interface Shutdown {
-  /** Resolves with the first cause. */
-  readonly requested: Promise<ShutdownCause>;
-  /** Resolves when a further signal says that the rest must not wait. */
-  readonly hurried: Promise<void>;
-  /** A cause other than a signal. */
-  request(cause: ShutdownCause): void;
+/** The ending signals of the whole process. */
+export interface Signals {
+  /** Resolves with the first. */
+  readonly first: Promise<string>;
+  /** Resolves when a further one says that the rest must not wait. */
+  readonly further: Promise<void>;
 }
 
 /** Listens for the ending signals from now on, for the rest of the process's life. */
-export function watchShutdown(source: NodeJS.EventEmitter = process): Shutdown {
-  let request: (cause: ShutdownCause) => void = () => {};
-  let hurry: () => void = () => {};
-  const requested = new Promise<ShutdownCause>(resolve => {
-    request = resolve;
+export function watchSignals(source: NodeJS.EventEmitter = process): Signals {
+  let onFirst: (signal: string) => void = () => {};
+  let onFurther: () => void = () => {};
+  const first = new Promise<string>(resolve => {
+    onFirst = resolve;
   });
-  const hurried = new Promise<void>(resolve => {
-    hurry = resolve;
+  const further = new Promise<void>(resolve => {
+    onFurther = resolve;
   });
-  let signals = 0;
+  let count = 0;
   for (const signal of ENDING) {
     source.on(signal, () => {
-      signals += 1;
-      if (signals === 1) request({ kind: 'signal', signal });
-      else hurry();
+      count += 1;
+      if (count === 1) onFirst(signal);
+      else onFurther();
     });
   }
-  return { requested, hurried, request };
+  return { first, further };
+}
+
+/** The end of one run of the daemon. */
+export class Shutdown {
+  /** Resolves with the first cause. */
+  readonly requested: Promise<ShutdownCause>;
+  /** Resolves when the rest must not wait. */
+  readonly hurried: Promise<void>;
+  #request: (cause: ShutdownCause) => void = () => {};
+
+  constructor(signals: Signals) {
+    const request = new Promise<ShutdownCause>(resolve => {
+      this.#request = resolve;
+    });
+    const signal = signals.first.then(name => ({ kind: 'signal', signal: name }) as const);
+    this.requested = Promise.race([request, signal]);
+    this.hurried = signals.further;
+  }
+
+  /** A cause other than a signal. */
+  request(cause: ShutdownCause): void {
+    this.#request(cause);
+  }
 }

@@ -15,6 +15,11 @@ export function publishedDirectory(domid: DomId): string {
   return `/local/domain/${domid}/data/xsock`;
 }
 
+/** The mark of the running daemon: its instance id. No peer reads it; a restored domain has lost it. */
+export function daemonNode(domid: DomId): string {
+  return `${publishedDirectory(domid)}/daemon`;
+}
+
 export function domainName(domid: DomId): string {
   return `/local/domain/${domid}/name`;
 }

@@ -82,6 +82,7 @@ async function setUp(t: Test, domids: readonly number[]) {
       xenstore,
       log: pino({ level: 'silent' }),
       onHypervisorGone: () => undefined,
+      onRestored: () => undefined,
     });
     t.teardown(async () => {
       await daemon.stop(0);

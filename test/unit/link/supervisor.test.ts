@@ -80,7 +80,7 @@ t.test('an offer is published, taken, and withdrawn with its link', async t => {
   await take(supervisor.link);
   await up;
   t.equal(supervisor.state.kind, 'up');
-  const down = until('down peer-gone');
+  const down = until('down peer domain gone');
   supervisor.observe(undefined, undefined);
   await down;
   t.equal(supervisor.state.kind, 'absent');

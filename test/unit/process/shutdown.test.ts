@@ -1,10 +1,10 @@
 import { EventEmitter } from 'node:events';
 import t from 'tap';
-import { watchShutdown } from '../../../daemon/process/shutdown.js';
+import { Shutdown, watchSignals } from '../../../daemon/process/shutdown.js';
 
 t.test('the first signal asks, the second hurries', async t => {
   const source = new EventEmitter();
-  const { requested, hurried } = watchShutdown(source);
+  const { requested, hurried } = new Shutdown(watchSignals(source));
   let inHurry = false;
   void hurried.then(() => {
     inHurry = true;
@@ -19,8 +19,17 @@ t.test('the first signal asks, the second hurries', async t => {
 
 t.test('the first cause decides', async t => {
   const source = new EventEmitter();
-  const { requested, request } = watchShutdown(source);
-  request({ kind: 'hypervisor-gone', detail: 'it ended' });
+  const shutdown = new Shutdown(watchSignals(source));
+  shutdown.request({ kind: 'hypervisor-gone', detail: 'it ended' });
   source.emit('SIGTERM');
-  t.strictSame(await requested, { kind: 'hypervisor-gone', detail: 'it ended' });
+  t.strictSame(await shutdown.requested, { kind: 'hypervisor-gone', detail: 'it ended' });
+});
+
+t.test('a signal ends the next run as well, should it come while one is over', async t => {
+  const source = new EventEmitter();
+  const signals = watchSignals(source);
+  new Shutdown(signals).request({ kind: 'restored' });
+  source.emit('SIGTERM');
+  const next = new Shutdown(signals);
+  t.strictSame(await next.requested, { kind: 'signal', signal: 'SIGTERM' });
 });

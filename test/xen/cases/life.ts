@@ -1,0 +1,156 @@
+/** Life and death: of daemons, of domains, of xenstored. */
+import type { Test } from 'tap';
+import type { Domain } from '../domain.js';
+import type { XenLab } from '../lab.js';
+import { type Domains, noZombies, startAgain, startDaemon } from './domains.js';
+import { configOf } from './services.js';
+
+const LOAD_STREAMS = 8;
+
+async function load(from: Domain, to: Domain): Promise<string> {
+  const name = `load-${to.name}`;
+  const path = await from.socket(to, 'echo');
+  await from.ask('startLoad', { name, path, count: LOAD_STREAMS });
+  await from.ask('loadFlows', { name, bytes: 100_000 });
+  return name;
+}
+
+async function echoes(t: Test, from: Domain, to: Domain): Promise<void> {
+  const path = await from.socket(to, 'echo');
+  const { equal } = await from.ask('echo', { path, bytes: 20_000, count: 3 });
+  t.equal(equal, 3, `${from.name} to ${to.name}`);
+}
+
+/** The peer's daemon is told of a guest's new domid by its configuration: guest-to-guest links name both. */
+async function tellOf(domains: Domains, told: Domain): Promise<void> {
+  const others = [domains.dom0, domains.domu1, domains.domu2].filter(other => other !== told);
+  await told.ask('write', { path: '/etc/xsock/xsock.yaml', content: configOf(told, others) });
+  await told.ask('signal', { name: 'xsockd', signal: 'SIGHUP' });
+}
+
+export async function daemonDeath(t: Test, domains: Domains): Promise<void> {
+  const { domu1, domu2 } = domains;
+  for (const [survivor, victim] of [
+    [domu1, domu2],
+    [domu2, domu1],
+  ] as const) {
+    const name = await load(survivor, victim);
+    await victim.killDaemon();
+    t.equal(await survivor.ask('loadEnded', { name, deadline: 5000 }), LOAD_STREAMS);
+    await survivor.ask('vanishes', { path: `/run/xsock/${victim.domid}/echo` });
+    await startDaemon(domains, victim);
+    await echoes(t, survivor, victim);
+    await echoes(t, victim, survivor);
+  }
+}
+
+export async function destroyedUnderLoad(
+  t: Test,
+  lab: XenLab,
+  domains: Domains,
+  times: number,
+): Promise<void> {
+  const { dom0, domu1, domu2 } = domains;
+  for (let i = 1; i <= times; i++) {
+    const before = domu2.domid;
+    const loads = [
+      [domu1, await load(domu1, domu2)] as const,
+      [dom0, await load(dom0, domu2)] as const,
+    ];
+    const position = await domu1.logPosition();
+    const destroyed = performance.now();
+    await dom0.run(['xl', 'destroy', 'domu2']);
+    for (const [survivor, name] of loads) {
+      await survivor.ask('loadEnded', { name, deadline: 5000 });
+      await survivor.ask('vanishes', { path: `/run/xsock/${before}/echo`, deadline: 5000 });
+    }
+    const took = Math.round(performance.now() - destroyed);
+    t.match(await domu1.logs('link is down', position), /peer domain gone/, `${i}: in ${took} ms`);
+    await lab.recreateGuest(domu2);
+    await startAgain(domains, domu2);
+    await tellOf(domains, domu1);
+    await echoes(t, domu1, domu2);
+    await echoes(t, dom0, domu2);
+    await noZombies(t, domains);
+  }
+}
+
+export async function paused(t: Test, { dom0, domu1, domu2 }: Domains): Promise<void> {
+  const name = await load(domu1, domu2);
+  const position = await domu1.logPosition();
+  await dom0.run(['xl', 'pause', 'domu2']);
+  t.match(await domu1.logs('link is down', position), /silent/, 'a paused domain is noticed');
+  await domu1.ask('loadEnded', { name, deadline: 5000 });
+  await dom0.run(['xl', 'unpause', 'domu2']);
+  await domu1.logs('link is up', position);
+  await echoes(t, domu1, domu2);
+  await echoes(t, dom0, domu2);
+}
+
+export async function rebooted(t: Test, lab: XenLab, domains: Domains): Promise<void> {
+  const { dom0, domu1, domu2 } = domains;
+  const before = domu2.domid;
+  const name = await load(dom0, domu2);
+  await domu2.ask('start', { name: 'reboot', argv: ['reboot', '-f'] });
+  await dom0.ask('loadEnded', { name, deadline: 10_000 });
+  await dom0.ask('node', { path: `/local/domain/${before}`, absent: true });
+  await dom0.ask('node', { path: `/local/domain/${before + 1}/data/lab/state`, value: 'up' });
+  await lab.guestIsUp(domu2);
+  t.not(domu2.domid, before, 'it has a new domid');
+  await startAgain(domains, domu2);
+  await tellOf(domains, domu1);
+  await echoes(t, dom0, domu2);
+  await echoes(t, domu1, domu2);
+  await noZombies(t, domains);
+}
+
+/** Saved and restored: another domid, no grants, no event channels, but the same processes. */
+export async function restored(t: Test, lab: XenLab, domains: Domains): Promise<void> {
+  const { dom0, domu1, domu2 } = domains;
+  const before = domu2.domid;
+  const loads = [
+    [domu1, await load(domu1, domu2)] as const,
+    [dom0, await load(dom0, domu2)] as const,
+  ];
+  const own = await load(domu2, dom0);
+  const position = await domu2.logPosition();
+  await dom0.run(['xl', 'save', 'domu2', '/share/domu2.save'], '', 120_000);
+  await dom0.run(['xl', 'restore', '/share/domu2.save'], '', 120_000);
+  await dom0.run(['rm', '/share/domu2.save']);
+  await lab.guestIsUp(domu2);
+  t.not(domu2.domid, before, 'it has a new domid');
+  await domu2.logs('the domain was restored', position);
+  await domu2.logs('"msg":"serving"', position);
+  for (const [survivor, name] of loads) {
+    await survivor.ask('loadEnded', { name, deadline: 10_000 });
+  }
+  await domu2.ask('loadEnded', { name: own, deadline: 10_000 });
+  await tellOf(domains, domu1);
+  for (const [from, to] of [
+    [domu1, domu2],
+    [domu2, domu1],
+    [dom0, domu2],
+    [domu2, dom0],
+  ] as const) {
+    await echoes(t, from, to);
+  }
+  await noZombies(t, domains);
+}
+
+/** xenstored is killed: bytes flow on, and domain 0's control plane comes back with it. */
+export async function xenstoredKilled(t: Test, lab: XenLab, domains: Domains): Promise<void> {
+  const { dom0, domu1, domu2 } = domains;
+  const guestLoad = await load(domu1, domu2);
+  const dom0Load = await load(dom0, domu2);
+  const position = await dom0.logPosition();
+  await lab.killXenstored();
+  await dom0.logs('the connection to xenstored is lost', position);
+  await dom0.ask('loadFlows', { name: dom0Load, bytes: 200_000 });
+  t.pass('streams of domain 0 run on');
+  await lab.startXenstored();
+  await dom0.logs('xenstored is back', position);
+  await dom0.ask('loadFlows', { name: dom0Load, bytes: 200_000 });
+  await dom0.ask('stopLoad', { name: dom0Load });
+  await domu1.ask('loadFlows', { name: guestLoad, bytes: 200_000 });
+  await domu1.ask('stopLoad', { name: guestLoad });
+}

@@ -1,0 +1,16 @@
+/** Everything, on PV guests with oxenstored, Debian's default. */
+import t from 'tap';
+import { bootFor } from './boot.js';
+import { runContract, runSuite } from './suite.js';
+
+await bootFor(t, { xenstored: 'oxenstored', guestType: 'pv' }, async (t, lab) => {
+  await runContract(t, lab);
+  await runSuite(t, lab, [
+    'bytes between all domains',
+    'a daemon is killed',
+    'a guest is paused',
+    'a guest is rebooted',
+    'a guest is saved and restored',
+    'a guest is destroyed under load, 20 times',
+  ]);
+});
