@@ -8,6 +8,7 @@ import type { BrokerContext, Settings } from './broker/context.js';
 import { OwnExports } from './broker/own-exports.js';
 import { Peers } from './broker/peers.js';
 import { exportedStatus, importedStatus, ownStatus, peerStatus } from './broker/status.js';
+import { Store } from './broker/store.js';
 import { logStreamEvent } from './broker/stream-log.js';
 import type { Config } from './config/config.js';
 import { diffConfig } from './config/diff.js';
@@ -44,6 +45,7 @@ export class Daemon {
   readonly #started = Date.now();
   readonly #view: View;
   readonly #links = new Map<LinkId, DomId>();
+  readonly #store: Store;
   readonly #context: BrokerContext;
   readonly #peers: Peers;
   readonly #roster: Roster;
@@ -59,11 +61,13 @@ export class Daemon {
     const { config, dataplane, xenstore, log, domid, instance } = parts;
     this.#settings = { config, accounts: new Map() };
     this.#view = new View({ runDir: config.run, dataplane, log });
+    this.#store = new Store({ xenstore, self: domid, instance, log });
     this.#context = {
       self: domid,
       instance,
       dataplane,
       xenstore,
+      store: this.#store,
       view: this.#view,
       log,
       settings: () => this.#settings,
@@ -71,7 +75,13 @@ export class Daemon {
     };
     this.#peers = new Peers(this.#context);
     this.#roster = new Roster(
-      { xenstore, self: domid, log, onRoster: entries => this.#peers.update(entries) },
+      {
+        xenstore,
+        self: domid,
+        log,
+        onRoster: entries => this.#peers.update(entries),
+        forgotten: listed => this.#peers.forgotten(listed),
+      },
       config.peers,
     );
   }
@@ -89,9 +99,11 @@ export class Daemon {
       }
     });
     xenstore.onConnection(connected => this.#onXenstore(connected));
+    await this.#store.mark();
     if (domid !== 0) {
       this.#restored = await watchRestored(xenstore, domid, this.#parts.instance, () => {
         log.warn('the domain was restored: all links are made anew, their streams end');
+        dataplane.abandonHypervisor();
         this.#parts.onRestored();
       });
     }
@@ -209,6 +221,8 @@ export class Daemon {
         }
         if (event.kind === 'link-down') {
           this.#links.delete(event.link);
+          // Kept only for its link, perhaps: see Store.
+          if (this.#store.lost) void this.#roster.look();
         }
         return;
       }
@@ -241,10 +255,16 @@ export class Daemon {
       return;
     }
     log.info('xenstored is back');
-    const again = [this.#roster.look(), ...this.#peers.all().map(peer => peer.publishAgain())];
-    Promise.all(again).catch((error: unknown) =>
+    this.#publishAgain().catch((error: unknown) =>
       log.error({ err: error }, 'our nodes cannot be written'),
     );
+  }
+
+  async #publishAgain(): Promise<void> {
+    // The mark is looked for before it is written anew.
+    await this.#store.intact();
+    await this.#store.mark();
+    await Promise.all([this.#roster.look(), ...this.#peers.all().map(peer => peer.publishAgain())]);
   }
 
   /** Nodes of ours that an earlier daemon of this domain left, or that we leave. */

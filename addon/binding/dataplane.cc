@@ -50,6 +50,7 @@ void Dataplane::init(Napi::Env env, Napi::Object exports) {
                                 InstanceMethod<&Dataplane::links>("links"),
                                 InstanceMethod<&Dataplane::terminate>("terminate"),
                                 InstanceMethod<&Dataplane::take_events>("takeEvents"),
+                                InstanceMethod<&Dataplane::abandon_hypervisor>("abandonHypervisor"),
                                 InstanceMethod<&Dataplane::close>("close"),
                             }));
 }
@@ -79,6 +80,10 @@ Dataplane::~Dataplane() {
         pump_->stop();
         wake_.Release();
     }
+}
+
+void Dataplane::abandon_hypervisor(const Napi::CallbackInfo& info) {
+    translated(info.Env(), [&] { pump_->abandon_hypervisor(); });
 }
 
 void Dataplane::close(const Napi::CallbackInfo&) {

@@ -34,6 +34,7 @@ class Dataplane final : public Napi::ObjectWrap<Dataplane> {
     Napi::Value links(const Napi::CallbackInfo& info);
     Napi::Value terminate(const Napi::CallbackInfo& info);  // (link, stream) => boolean
     Napi::Value take_events(const Napi::CallbackInfo& info);
+    void abandon_hypervisor(const Napi::CallbackInfo& info);
     void close(const Napi::CallbackInfo& info);
 
     std::shared_ptr<pump::Pump> pump_;

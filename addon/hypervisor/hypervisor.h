@@ -84,6 +84,9 @@ class Doorbells {
     // Lets the port ring again. If it rang while masked it is delivered by a later drain(): fd()
     // becomes readable for it.
     virtual void unmask(EventChannelPort port) noexcept = 0;
+    // The domain was restored from a saved image: its ports are not there any more. From now on
+    // calls do nothing (allocating and binding throw ENODEV), and nothing is given back.
+    virtual void abandon() noexcept {}
 };
 
 // One domain's access to the hypervisor.

@@ -84,6 +84,9 @@ class Pump final : public link::Host {
     void unlisten(link::ListenerId listener);
     std::vector<StreamInfo> streams();
     std::vector<LinkInfo> links();
+    // [any] The domain was restored: see hypervisor::Doorbells::abandon(). Links are then closed as
+    // ever.
+    void abandon_hypervisor();
     // [any] What happened since the last call.
     std::vector<link::Event> take_events() { return events_.take(); }
     // [any] Ends all links and the thread. Called once; the destructor does it otherwise.

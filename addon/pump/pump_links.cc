@@ -77,4 +77,11 @@ LinkId Pump::connect_self(std::uint16_t order) {
     });
 }
 
+void Pump::abandon_hypervisor() {
+    commands_.call([&] {
+        epoll_.remove(hypervisor_.doorbells->fd());
+        hypervisor_.doorbells->abandon();
+    });
+}
+
 }  // namespace xsock::pump

@@ -6,6 +6,7 @@ import type { DomId, LinkId } from '../ids.js';
 import type { Accounts } from '../service/accounts.js';
 import type { View } from '../service/view.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
+import type { Store } from './store.js';
 
 /** Replaced as a whole by a reload. */
 export interface Settings {
@@ -20,6 +21,7 @@ export interface BrokerContext {
   readonly instance: string;
   readonly dataplane: Dataplane;
   readonly xenstore: Xenstore;
+  readonly store: Store;
   readonly view: View;
   readonly log: Logger;
   settings(): Settings;

@@ -143,7 +143,11 @@ export class Peer {
     return { domid: this.domid, name: this.#name };
   }
 
-  #onObservation({ instance, offer }: Observation): void {
+  async #onObservation({ instance, offer }: Observation): Promise<void> {
+    const vanished = instance === undefined && this.state.kind === 'up';
+    if (vanished && !(await this.#context.store.intact())) {
+      return;
+    }
     if (instance !== undefined && instance !== this.#instance) {
       // Should this be another domain with the same domid: xenstored has forgotten that the domid may
       // read our nodes (XSA-322).

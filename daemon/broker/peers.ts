@@ -23,9 +23,12 @@ export class Peers {
   }
 
   update(entries: readonly RosterEntry[]): void {
-    const wanted = new Map(entries.map(entry => [entry.domid, entry]));
+    const wanted = new Set(entries.map(({ domid }) => domid));
     for (const [domid, peer] of this.#peers) {
       if (!wanted.has(domid)) {
+        if (peer.state.kind === 'up') {
+          this.#context.log.info({ peer: domid }, 'its domain is gone, or no peer any more');
+        }
         this.#peers.delete(domid);
         this.#end(peer, 0);
       }
@@ -38,6 +41,13 @@ export class Peers {
         peer.rename(entry.name);
       }
     }
+  }
+
+  /** Linked domains that xenstore does not list, but may only have forgotten. */
+  async forgotten(listed: readonly DomId[]): Promise<readonly DomId[]> {
+    const linked = this.all().filter(peer => peer.state.kind === 'up');
+    const missing = linked.map(({ domid }) => domid).filter(domid => !listed.includes(domid));
+    return missing.length === 0 || (await this.#context.store.intact()) ? [] : missing;
   }
 
   async stop(drain: number): Promise<void> {

@@ -258,6 +258,12 @@ export interface Dataplane {
   /** New bounds for links and streams to come. */
   setLimits(limits: DataplaneLimits): void;
 
+  /**
+   * The domain was restored from a saved image: its event channels are lost, and Linux does not survive
+   * that they are closed. Nothing is asked of the hypervisor any more; everything else may be closed.
+   */
+  abandonHypervisor(): void;
+
   /** Stops the pump thread and gives everything back. Nothing may be called afterwards. */
   close(): Promise<void>;
 }

@@ -139,6 +139,10 @@ class AddonDataplane implements Dataplane {
     this.#call('set limits', native => native.setLimits(limits));
   }
 
+  abandonHypervisor(): void {
+    this.#native.abandonHypervisor();
+  }
+
   async close(): Promise<void> {
     this.#native.close();
   }

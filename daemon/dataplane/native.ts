@@ -37,6 +37,7 @@ export interface NativeDataplane {
   links(): LinkCounters[];
   terminate(link: number, stream: number): boolean;
   takeEvents(): NativeEvent[];
+  abandonHypervisor(): void;
   close(): void;
 }
 

@@ -30,7 +30,7 @@ export class PeerWatch {
   readonly #xenstore: Xenstore;
   readonly #directory: string;
   readonly #log: Logger;
-  readonly #onObservation: (observation: Observation) => void;
+  readonly #onObservation: (observation: Observation) => Promise<void>;
   #watch: Watch | undefined;
   /** Something may have changed since the last look began. */
   #stale = false;
@@ -41,7 +41,7 @@ export class PeerWatch {
     xenstore: Xenstore,
     { self, peer }: { readonly self: DomId; readonly peer: DomId },
     log: Logger,
-    onObservation: (observation: Observation) => void,
+    onObservation: (observation: Observation) => Promise<void>,
   ) {
     this.#xenstore = xenstore;
     this.#directory = linkDirectory(peer, self);
@@ -76,7 +76,7 @@ export class PeerWatch {
         this.#stale = false;
         const observation = await this.#read();
         if (!this.#closed) {
-          this.#onObservation(observation);
+          await this.#onObservation(observation);
         }
       }
     } catch (error) {

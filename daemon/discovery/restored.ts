@@ -9,7 +9,7 @@ import { daemonNode, OWN_DOMID } from '../xenstore/paths.js';
 import type { Watch, Xenstore } from '../xenstore/xenstore.js';
 
 /**
- * Publishes this start's mark and calls back once it is lost: under this domid, or with the domid. Not for
+ * Calls back once this start's mark (`instance`) is lost: under this domid, or with the domid. Not for
  * domain 0, which cannot be restored, but can lose xenstored with all its nodes.
  */
 export async function watchRestored(
@@ -18,7 +18,6 @@ export async function watchRestored(
   instance: string,
   onRestored: () => void,
 ): Promise<Watch> {
-  await xenstore.write(daemonNode(domid), instance);
   let told = false;
   const look = async (): Promise<void> => {
     const still =

@@ -23,6 +23,8 @@ export interface RosterParts {
   readonly self: DomId;
   readonly log: Logger;
   readonly onRoster: (entries: readonly RosterEntry[]) => void;
+  /** Domains that are there although xenstore does not list them: it has lost its contents. */
+  readonly forgotten: (listed: readonly DomId[]) => Promise<readonly DomId[]>;
 }
 
 export class Roster {
@@ -101,11 +103,11 @@ export class Roster {
 
   async #domains(): Promise<readonly DomId[]> {
     const names = await this.#parts.xenstore.list(DOMAINS);
-    return names
+    const listed = names
       .map(parseDomId)
       .filter(domid => domid !== undefined)
-      .filter(domid => domid !== this.#parts.self)
-      .sort((a, b) => a - b);
+      .filter(domid => domid !== this.#parts.self);
+    return [...listed, ...(await this.#parts.forgotten(listed))].sort((a, b) => a - b);
   }
 
   /** Nobody but the toolstack can write it; still only a possible file name is taken. */

@@ -11,7 +11,7 @@ import type {
   Offer,
 } from '../../daemon/dataplane/dataplane.js';
 import type { DomId, EventChannelPort, GrantRef, LinkId } from '../../daemon/ids.js';
-import { ListeningDataplane } from '../unit/service/listening-dataplane.js';
+import { ListeningDataplane } from './listening-dataplane.js';
 
 interface End {
   readonly owner: FakeDataplane;
@@ -131,6 +131,7 @@ export class FakeDataplane implements Dataplane {
   streams: Dataplane['streams'] = async () => [];
   counters: Dataplane['counters'] = async () => [];
   resetStream: Dataplane['resetStream'] = async () => false;
+  abandonHypervisor = (): void => undefined;
   setLimits: Dataplane['setLimits'] = () => undefined;
 
   async close(): Promise<void> {

@@ -146,6 +146,7 @@ export class XenLab {
     const restart = this.#options.xenstored === 'oxenstored' ? '--restart' : '';
     const program = `/usr/lib/xen-*/bin/${this.#options.xenstored}`;
     await this.dom0.run(['sh', '-c', `${program} --pid-file /run/xen/xenstored.pid ${restart}`]);
+    await this.dom0.run(['sh', '-c', '/usr/lib/xen-*/bin/xen-init-dom0']);
   }
 
   /** Ends QEMU. */

@@ -41,14 +41,23 @@ const peer = (domid: number): PeerConfig => ({ domid: id(domid), name: undefined
 /** A host with these domains, none of which runs a daemon yet. */
 async function setUp(t: Test, domids: readonly number[]) {
   const directory = temporaryDirectory(t);
-  const xenstored = new Xenstored();
+  let xenstored = new Xenstored();
   const host = new FakeHost();
   t.teardown(() => xenstored.close());
-  for (const domid of domids) {
-    await xenstored.listen(domid, join(directory, String(domid)));
-    xenstored.createHome({ domid, name: `name-${domid}`, uuid: `uuid-${domid}` });
-    xenstored.introduce(domid);
-  }
+  const fill = async (present: readonly number[]): Promise<void> => {
+    for (const domid of present) {
+      await xenstored.listen(domid, join(directory, String(domid)));
+      xenstored.createHome({ domid, name: `name-${domid}`, uuid: `uuid-${domid}` });
+      xenstored.introduce(domid);
+    }
+  };
+  await fill(domids);
+  /** As after a crash: an empty one, that knows of these domains only. */
+  const replaceXenstored = async (present: readonly number[]): Promise<void> => {
+    await xenstored.close();
+    xenstored = new Xenstored();
+    await fill(present);
+  };
   let starts = 0;
   const boot = async (domid: number, given: Partial<Config> = {}) => {
     const run = join(directory, `r${domid}`);
@@ -103,7 +112,7 @@ async function setUp(t: Test, domids: readonly number[]) {
       });
     return { daemon, dataplane, xenstore, config, run, until, appears };
   };
-  return { xenstored, host, boot };
+  return { xenstored, host, boot, replaceXenstored };
 }
 
 t.test('two daemons find each other and show what is allowed, no more', async t => {
@@ -237,3 +246,30 @@ t.test('nothing appears any more while the last streams end', async t => {
   release();
   await stopped;
 });
+
+t.test(
+  'xenstored comes back without its contents: links that are up stay, others do not',
+  async t => {
+    const { boot, host, replaceXenstored } = await setUp(t, [0, 3, 4]);
+    const dom0 = await boot(0, { exports: [exported('a', [3])] });
+    const guest = await boot(3, { exports: [exported('b', [0])] });
+    await dom0.appears('3/b');
+    await dom0.until(4, 'absent');
+    const [link] = [...dom0.dataplane.exports.keys()].filter(id => id !== undefined);
+    t.ok(link !== undefined);
+    await replaceXenstored([0]);
+    await eventually(async () => {
+      const { peers } = await dom0.daemon.status();
+      if (peers.some(({ domid }) => domid === 4)) throw new Error('4 is still known');
+    });
+    t.ok(existsSync(join(dom0.run, '3/b')), 'the linked peer and its services stay');
+    await dom0.until(3, 'up');
+    t.equal(
+      await dom0.xenstore.read('/local/domain/0/data/xsock/3/instance'),
+      '1'.padStart(32, '0'),
+      'our nodes are published again',
+    );
+    for (const link of host.linksOf(guest.dataplane)) guest.dataplane.end(link, 'closed');
+    await dom0.appears('3', false);
+  },
+);

@@ -37,7 +37,7 @@ async function start(t: Test, domids: readonly number[]) {
 class Latest<T> {
   #value: T | undefined;
   #wake = (): void => {};
-  readonly set = (value: T): void => {
+  readonly set = async (value: T): Promise<void> => {
     this.#value = value;
     this.#wake();
   };
@@ -105,7 +105,7 @@ t.test('domain 0 sees domains come and go, with their names; a guest sees domain
   const { xenstored, as, add } = await start(t, [0, 3]);
   const seen = new Latest<readonly RosterEntry[]>();
   const roster = new Roster(
-    { xenstore: await as(0), self: id(0), log, onRoster: seen.set },
+    { xenstore: await as(0), self: id(0), log, forgotten: async () => [], onRoster: seen.set },
     undefined,
   );
   await roster.start();
@@ -118,7 +118,13 @@ t.test('domain 0 sees domains come and go, with their names; a guest sees domain
   await roster.close();
 
   const guest = new Latest<readonly RosterEntry[]>();
-  const parts = { xenstore: await as(5), self: id(5), log, onRoster: guest.set };
+  const parts = {
+    xenstore: await as(5),
+    self: id(5),
+    log,
+    forgotten: async () => [],
+    onRoster: guest.set,
+  };
   await new Roster(parts, undefined).start();
   t.same(await guest.until(() => true), [{ domid: 0, name: undefined }]);
 });

@@ -6,10 +6,14 @@ import type { DomId } from '../../../daemon/ids.js';
 import type { Watch, Xenstore } from '../../../daemon/xenstore/xenstore.js';
 
 const DOMID = 3 as DomId;
+const MARK = '/local/domain/3/data/xsock/daemon';
 
 /** What Linux shows of a domain's home, before and after. */
 function fakeHome() {
-  const nodes = new Map([['domid', '3']]);
+  const nodes = new Map([
+    ['domid', '3'],
+    [MARK, 'mark'],
+  ]);
   let fire = (): void => {};
   const read = async (path: string): Promise<string> => {
     const value = nodes.get(path);
@@ -18,7 +22,6 @@ function fakeHome() {
   };
   const xenstore = {
     read,
-    write: async (path: string, value: string) => void nodes.set(path, value),
     watch: async (_path: string, onEvent: () => void): Promise<Watch> => {
       fire = onEvent;
       return { close: async () => {} };
@@ -41,7 +44,7 @@ t.test('a watch that fires with everything as before says nothing', async t => {
 t.test('another domid, or the same one without our mark: restored, told once', async t => {
   for (const change of [
     (nodes: Map<string, string>) => nodes.set('domid', '9'),
-    (nodes: Map<string, string>) => nodes.delete('/local/domain/3/data/xsock/daemon'),
+    (nodes: Map<string, string>) => nodes.delete(MARK),
   ]) {
     const { nodes, xenstore, fire } = fakeHome();
     let restored = 0;

@@ -19,8 +19,8 @@ import t, { type Test } from 'tap';
 import type { DomId, LinkId } from '../../../daemon/ids.js';
 import type { Service } from '../../../daemon/service/imports.js';
 import { View } from '../../../daemon/service/view.js';
+import { ListeningDataplane } from '../../support/listening-dataplane.js';
 import { temporaryDirectory } from '../../support/temp-directory.js';
-import { ListeningDataplane } from './listening-dataplane.js';
 
 const LINK = 1 as LinkId;
 const DOMAIN = 5 as DomId;

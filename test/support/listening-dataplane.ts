@@ -10,8 +10,8 @@ import type {
   Dataplane,
   ListenerHandle,
   ListenerOptions,
-} from '../../../daemon/dataplane/dataplane.js';
-import type { ListenerId } from '../../../daemon/ids.js';
+} from '../../daemon/dataplane/dataplane.js';
+import type { ListenerId } from '../../daemon/ids.js';
 
 function unused(): never {
   throw new Error('the view has no business with this');
@@ -67,6 +67,7 @@ export class ListeningDataplane implements Dataplane {
   counters = unused;
   resetStream = unused;
   setLimits = unused;
+  abandonHypervisor = unused;
 
   async close(): Promise<void> {
     for (const server of this.open.values()) {

@@ -1,0 +1,61 @@
+/**
+ * Whether to believe xenstore when it shows nothing. A xenstored that was killed comes back empty: its
+ * domains and their links are as alive as before. Our own mark, which nobody else removes, tells the two
+ * apart. Once the store was lost, a link that is up ends by its own signs alone (live byte, heartbeat).
+ */
+import type { Logger } from 'pino';
+import { isXsockError } from '../errors.js';
+import type { DomId } from '../ids.js';
+import { daemonNode } from '../xenstore/paths.js';
+import type { Xenstore } from '../xenstore/xenstore.js';
+
+export interface StoreParts {
+  readonly xenstore: Xenstore;
+  readonly self: DomId;
+  /** This start of the daemon: what the mark says. */
+  readonly instance: string;
+  readonly log: Logger;
+}
+
+export class Store {
+  readonly #parts: StoreParts;
+  #lost = false;
+
+  constructor(parts: StoreParts) {
+    this.#parts = parts;
+  }
+
+  /** Has it been seen without our mark? */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  async mark(): Promise<void> {
+    const { xenstore, self, instance } = this.#parts;
+    await xenstore.write(daemonNode(self), instance);
+  }
+
+  /** False: what is not there now may only be forgotten. */
+  async intact(): Promise<boolean> {
+    if (this.#lost) {
+      return false;
+    }
+    try {
+      await this.#parts.xenstore.read(daemonNode(this.#parts.self));
+      return true;
+    } catch (error) {
+      if (isXsockError(error, 'XENSTORE_GONE')) {
+        return false;
+      }
+      if (!isXsockError(error, 'XENSTORE')) {
+        throw error;
+      }
+    }
+    // Several may have asked at the same time.
+    if (!this.#lost) {
+      this.#lost = true;
+      this.#parts.log.warn('xenstored has come back without its contents: links that are up stay');
+    }
+    return false;
+  }
+}
