@@ -1,0 +1,150 @@
+// Throughput: `count` streams, each written to in pieces of `size` as fast as it takes them. What
+// counts is what the service has read between the end of the warm-up and the end of the time.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+#include <unordered_map>
+#include <vector>
+
+#include "modes.h"
+
+namespace load {
+
+namespace {
+
+// What programs commonly read at once.
+constexpr std::size_t kReadSize = 65536;
+// What is under way when the writers stop has to arrive within this.
+constexpr double kDrainSeconds = 10;
+
+void serve_one(const Fd& stream, Shared& shared) {
+    std::vector<char> buffer(kReadSize);
+    while (const std::size_t got = receive(stream.get(), buffer)) {
+        shared.bytes.fetch_add(got, std::memory_order_relaxed);
+    }
+    shared.ended.fetch_add(1);
+}
+
+void serve_many(const Fd& listener, unsigned count, Shared& shared) {
+    Poller poller;
+    std::unordered_map<int, Fd> streams;
+    while (streams.size() < count) {
+        Fd stream = accept_from(listener);
+        poller.add_readable(stream.get());
+        const int key = stream.get();
+        streams.emplace(key, std::move(stream));
+    }
+    std::vector<char> buffer(kReadSize);
+    while (!streams.empty()) {
+        for (const int fd : poller.wait(-1)) {
+            const std::size_t got = receive(fd, buffer);
+            shared.bytes.fetch_add(got, std::memory_order_relaxed);
+            if (got == 0) {
+                streams.erase(fd);
+                shared.ended.fetch_add(1);
+            }
+        }
+    }
+}
+
+// One stream needs no epoll: each side has a call that blocks.
+void serve(const Fd& listener, const Options& options, Shared& shared) {
+    if (options.count == 1) {
+        serve_one(accept_from(listener), shared);
+    } else {
+        serve_many(listener, options.count, shared);
+    }
+}
+
+// Counts from the end of the warm-up; true while there is time left.
+class Window {
+  public:
+    Window(const Options& options, const Shared& shared)
+        : shared_(shared),
+          begin_(load::now() + options.warm_up),
+          end_(begin_ + options.seconds),
+          last_(begin_) {}
+    bool open() {
+        const double time = load::now();
+        if (time >= begin_ && !started_) {
+            started_ = true;
+            begin_ = time;
+            first_bytes_ = shared_.bytes.load();
+        }
+        last_ = time;
+        return time < end_;
+    }
+    double mib_per_second() const {
+        const auto bytes = static_cast<double>(shared_.bytes.load() - first_bytes_);
+        return bytes / (1 << 20) / (last_ - begin_);
+    }
+
+  private:
+    const Shared& shared_;
+    double begin_;
+    double end_;
+    double last_;
+    bool started_ = false;
+    std::uint64_t first_bytes_ = 0;
+};
+
+double write_one(const Options& options, Shared& shared) {
+    const std::vector<char> data(options.size, 'x');
+    const Fd stream = dial(options.dial);
+    Window window(options, shared);
+    while (window.open() && send_all(stream.get(), data)) {
+    }
+    return window.mib_per_second();
+}
+
+double write_many(const Options& options, Shared& shared) {
+    const std::vector<char> data(options.size, 'x');
+    Poller poller;
+    std::vector<Fd> streams;
+    for (unsigned i = 0; i < options.count; ++i) {
+        streams.push_back(dial(options.dial));
+        set_nonblocking(streams.back().get());
+        poller.add_writable(streams.back().get());
+    }
+    Window window(options, shared);
+    while (window.open()) {
+        for (const int fd : poller.wait(100)) {
+            // A short write is a piece like any other: nobody looks at what is in it.
+            ::send(fd, data.data(), data.size(), MSG_NOSIGNAL);
+        }
+    }
+    return window.mib_per_second();
+}
+
+bool drained(const Options& options, const Shared& shared) {
+    const double deadline = now() + kDrainSeconds;
+    while (shared.ended.load() < options.count) {
+        if (now() > deadline) {
+            return false;
+        }
+        const timespec pause{0, 1'000'000};
+        ::nanosleep(&pause, nullptr);
+    }
+    return true;
+}
+
+std::string measure(const Options& options, Shared& shared) {
+    const double rate =
+        options.count == 1 ? write_one(options, shared) : write_many(options, shared);
+    const bool complete = drained(options, shared);
+    char text[128];
+    std::snprintf(text, sizeof text, "\"mibPerSecond\":%.2f,\"bytes\":%llu,\"complete\":%s", rate,
+                  static_cast<unsigned long long>(shared.bytes.load()),
+                  complete ? "true" : "false");
+    return text;
+}
+
+}  // namespace
+
+const Mode kThroughput{"throughput", "--count streams, written to in pieces of --size", serve,
+                       measure};
+
+}  // namespace load
