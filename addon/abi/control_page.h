@@ -56,6 +56,9 @@ inline constexpr std::uint8_t kNoClientYet = 2;
 inline constexpr std::uint16_t kMinOrder = 12;
 inline constexpr std::uint16_t kMaxOrder = 20;
 
+// Rings of 1 and 2 KiB are inside the control page, at an offset that equals their size.
+inline constexpr std::uint16_t kSmallestOrder = 10;
+
 inline constexpr std::size_t kGrantsOffset = offsetof(ControlPage, grants);
 inline constexpr std::size_t kMaxPagesPerRing = std::size_t{1} << (kMaxOrder - 12);
 static_assert(kGrantsOffset + 2 * kMaxPagesPerRing * sizeof(std::uint32_t) <= 4096);

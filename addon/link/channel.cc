@@ -14,8 +14,9 @@ using hypervisor::UnmapNotify;
 
 namespace {
 
+// Granted pages of their own; none for a ring inside the control page.
 std::size_t pages_of(std::uint16_t order) noexcept {
-    return std::size_t{1} << (order - abi::kMinOrder);
+    return order < abi::kMinOrder ? 0 : std::size_t{1} << (order - abi::kMinOrder);
 }
 
 bool is_order(std::uint16_t order) noexcept {
@@ -56,7 +57,8 @@ ChannelMemory ChannelMemory::share(hypervisor::GrantedMemory& memory, hypervisor
 }
 
 ChannelMemory ChannelMemory::map(hypervisor::GrantedMemory& memory, hypervisor::DomId owner,
-                                 hypervisor::GrantRef ring_ref, hypervisor::EventChannelPort port) {
+                                 hypervisor::GrantRef ring_ref, hypervisor::EventChannelPort port,
+                                 std::uint16_t smallest) {
     // Looked at before it is mapped for good: letting go of the final mapping would clear cli_live,
     // and an offer that somebody else uses must not be disturbed.
     const hypervisor::GrantRef refs[] = {ring_ref};
@@ -73,7 +75,9 @@ ChannelMemory ChannelMemory::map(hypervisor::GrantedMemory& memory, hypervisor::
         // Peer-written: copied once, then checked.
         left_order = std::atomic_ref(page.left_order).load(std::memory_order_relaxed);
         right_order = std::atomic_ref(page.right_order).load(std::memory_order_relaxed);
-        if (!is_order(left_order) || !is_order(right_order)) {
+        const bool overlap = left_order == right_order && left_order < abi::kMinOrder;
+        if (left_order < smallest || right_order < smallest || left_order > abi::kMaxOrder ||
+            right_order > abi::kMaxOrder || overlap) {
             sys::throw_errno("map: ring order out of range", EPROTO);
         }
         ring_refs.resize(pages_of(left_order) + pages_of(right_order));
@@ -82,15 +86,24 @@ ChannelMemory ChannelMemory::map(hypervisor::GrantedMemory& memory, hypervisor::
     }
     const std::span<const hypervisor::GrantRef> all(ring_refs);
     ChannelMemory channel(Role::kClient);
-    channel.mapped_left_ =
-        memory.map(owner, all.first(pages_of(left_order)), Access::kReadWrite, nullptr);
-    channel.mapped_right_ =
-        memory.map(owner, all.subspan(pages_of(left_order)), Access::kReadOnly, nullptr);
+    if (pages_of(left_order) > 0) {
+        channel.mapped_left_ =
+            memory.map(owner, all.first(pages_of(left_order)), Access::kReadWrite, nullptr);
+    }
+    if (pages_of(right_order) > 0) {
+        channel.mapped_right_ =
+            memory.map(owner, all.subspan(pages_of(left_order)), Access::kReadOnly, nullptr);
+    }
     const UnmapNotify notify{offsetof(abi::ControlPage, cli_live), port};
     channel.mapped_control_ = memory.map(owner, refs, Access::kReadWrite, &notify);
     channel.page_ = reinterpret_cast<abi::ControlPage*>(channel.mapped_control_->bytes().data());
-    channel.left_ = channel.mapped_left_->bytes();
-    channel.right_ = channel.mapped_right_->bytes();
+    const auto ring = [&](const std::unique_ptr<hypervisor::MappedPages>& own,
+                          std::uint16_t order) {
+        const std::size_t size = std::size_t{1} << order;
+        return own ? own->bytes() : channel.mapped_control_->bytes().subspan(size, size);
+    };
+    channel.left_ = ring(channel.mapped_left_, left_order);
+    channel.right_ = ring(channel.mapped_right_, right_order);
     return channel;
 }
 

@@ -34,8 +34,10 @@ class ChannelMemory {
                                std::uint16_t order, hypervisor::EventChannelPort port);
     // Maps the channel whose control page is `ring_ref` of `owner`. Throws std::system_error: EBUSY
     // if somebody took the offer already, EPROTO if the page does not describe a channel.
+    // Rings smaller than 2^`smallest` are not taken.
     static ChannelMemory map(hypervisor::GrantedMemory& memory, hypervisor::DomId owner,
-                             hypervisor::GrantRef ring_ref, hypervisor::EventChannelPort port);
+                             hypervisor::GrantRef ring_ref, hypervisor::EventChannelPort port,
+                             std::uint16_t smallest = abi::kMinOrder);
 
     ChannelMemory(ChannelMemory&&) noexcept = default;
     ChannelMemory& operator=(ChannelMemory&&) = delete;

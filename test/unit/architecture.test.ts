@@ -29,6 +29,7 @@ const ADDON_LAYERS: readonly (readonly string[])[] = [
   ['hypervisor/loopback', 'hypervisor/self', 'hypervisor/xen'],
   ['link'],
   ['pump'],
+  ['vchan'],
   ['binding'],
 ];
 

@@ -1,0 +1,254 @@
+#include "vchan/relay.h"
+
+#include <sys/socket.h>
+
+#include <system_error>
+
+namespace xsock::vchan {
+
+using link::PeerState;
+
+namespace {
+
+// Bytes moved in one direction before others have their turn.
+constexpr std::size_t kTurn = 256 * 1024;
+constexpr sys::Duration kBusyRetry = sys::milliseconds(10);
+
+}  // namespace
+
+Relay::Relay(RelayId relay_id, link::ChannelMemory memory, hypervisor::Doorbells& doorbells,
+             hypervisor::EventChannelPort port, sys::Epoll& epoll, sys::Address target)
+    : id(relay_id),
+      channel_(std::in_place, std::move(memory)),
+      doorbells_(doorbells),
+      port_(port),
+      epoll_(epoll),
+      target_(std::move(target)) {}
+
+Relay::Relay(RelayId relay_id, link::ChannelMemory memory, hypervisor::Doorbells& doorbells,
+             hypervisor::EventChannelPort port, sys::Epoll& epoll, sys::UniqueFd local)
+    : id(relay_id),
+      channel_(std::in_place, std::move(memory)),
+      doorbells_(doorbells),
+      port_(port),
+      epoll_(epoll) {
+    channel_->say_live();
+    doorbells_.notify(port_);
+    open_ = true;
+    take(std::move(local));
+}
+
+Relay::~Relay() {
+    if (fd_.valid()) {
+        // Bytes that were sent stay readable, behind them is an end-of-file.
+        ::shutdown(fd_.get(), SHUT_WR);
+        fd_.reset();
+    }
+    channel_->say_gone();
+    doorbells_.notify(port_);
+    channel_.reset();         // unmap-notify rings the port,
+    doorbells_.close(port_);  // which therefore goes last
+}
+
+void Relay::end(End reason, std::string detail) noexcept {
+    if (end_ == End::kNone) {
+        end_ = reason;
+        detail_ = std::move(detail);
+    }
+}
+
+void Relay::take(sys::UniqueFd local) {
+    fd_ = std::move(local);
+    epoll_.add(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+               reinterpret_cast<std::uint64_t>(static_cast<sys::Pollable*>(this)));
+    readable_ = writable_ = !connecting_;
+}
+
+void Relay::on_ready(std::uint32_t events) {
+    readable_ = readable_ || (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    writable_ = writable_ || (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+    hung_up_ = hung_up_ || (events & (EPOLLHUP | EPOLLERR)) != 0;
+}
+
+void Relay::connect_target(sys::TimePoint now) {
+    sys::ConnectResult result = sys::connect(*target_);
+    switch (result.outcome) {
+        case sys::Connect::kBusy:
+            retry_at_ = now + kBusyRetry;
+            return;
+        case sys::Connect::kFailed:
+            end(End::kTargetUnavailable,
+                target_->text() + ": " + std::generic_category().message(result.error));
+            return;
+        case sys::Connect::kPending:
+            connecting_ = true;
+            break;
+        case sys::Connect::kDone:
+            break;
+    }
+    retry_at_ = sys::kNever;
+    take(std::move(result.fd));
+}
+
+// True once there is a local socket to move bytes to and from. What the peer writes meanwhile waits
+// in the ring.
+bool Relay::prepare(sys::TimePoint now) {
+    if (!fd_.valid()) {
+        if (channel_->peer_state() == PeerState::kNone) {
+            return false;
+        }
+        open_ = true;
+        if (retry_at_ == sys::kNever || now >= retry_at_) {
+            connect_target(now);
+        }
+    }
+    if (connecting_ && writable_) {
+        const int error = sys::connect_result(fd_.get());
+        if (error != 0) {
+            end(End::kTargetUnavailable,
+                target_->text() + ": " + std::generic_category().message(error));
+        }
+        connecting_ = false;
+        readable_ = true;
+    }
+    return fd_.valid() && !connecting_ && !over();
+}
+
+void Relay::ring_for(std::uint8_t bits) noexcept {
+    if (channel_->take_notify(bits) != 0) {
+        doorbells_.notify(port_);
+    }
+}
+
+bool Relay::turn(sys::TimePoint now) {
+    if (over() || !prepare(now)) {
+        return false;
+    }
+    // Before the ring is looked at: what the peer wrote before it said so is then seen.
+    const PeerState peer = channel_->peer_state();
+    if (peer == PeerState::kCorrupt || peer == PeerState::kNone) {
+        end(End::kCorrupt, "the live byte makes no sense");
+        return false;
+    }
+    const bool more_in = deliver();
+    const bool more_out = collect();
+    if (!over()) {
+        decide(peer);
+    }
+    return !over() && (more_in || more_out);
+}
+
+// Ring -> local socket. True: stopped by the bound of a turn.
+bool Relay::deliver() {
+    ring::Consumer& ring = channel_->consumer();
+    for (std::size_t moved = 0; moved < kTurn;) {
+        if (!ring.refresh()) {
+            end(End::kCorrupt, "an impossible write index");
+            return false;
+        }
+        if (ring.available() == 0) {
+            channel_->request_notify(abi::kNotifyWrite);
+            if (!ring.refresh() || ring.available() == 0) {
+                return false;
+            }
+        }
+        std::size_t taken = ring.available();
+        if (!output_broken_) {
+            if (!writable_) {
+                return false;
+            }
+            ring::Segments parts = ring.data(0, taken);
+            const auto sent = sys::send(fd_.get(), std::span(parts.parts).first(parts.count));
+            if (sent.outcome == sys::Transfer::kWouldBlock) {
+                writable_ = false;
+                return false;
+            }
+            output_broken_ = sent.outcome == sys::Transfer::kBroken;
+            taken = output_broken_ ? taken : sent.bytes;
+        }
+        // Nobody takes what comes after the local side has gone: dropped, so that the peer goes on.
+        ring.advance(taken);
+        ring.publish();
+        ring_for(abi::kNotifyRead);
+        bytes_received_ += taken;
+        moved += taken;
+    }
+    return true;
+}
+
+// Local socket -> ring. True: stopped by the bound of a turn.
+bool Relay::collect() {
+    ring::Producer& ring = channel_->producer();
+    for (std::size_t moved = 0; moved < kTurn;) {
+        if (!readable_ || input_ended_) {
+            return false;
+        }
+        if (!ring.refresh()) {
+            end(End::kCorrupt, "an impossible read index");
+            return false;
+        }
+        if (ring.space() == 0) {
+            channel_->request_notify(abi::kNotifyRead);
+            if (!ring.refresh() || ring.space() == 0) {
+                return false;
+            }
+        }
+        ring::Segments room = ring.room(0, ring.space());
+        const auto got = sys::receive(fd_.get(), std::span(room.parts).first(room.count));
+        switch (got.outcome) {
+            case sys::Transfer::kBytes:
+                ring.advance(got.bytes);
+                ring.publish();
+                ring_for(abi::kNotifyWrite);
+                bytes_sent_ += got.bytes;
+                moved += got.bytes;
+                break;
+            case sys::Transfer::kWouldBlock:
+                readable_ = false;
+                return false;
+            case sys::Transfer::kEndOfFile:
+                input_ended_ = true;
+                return false;
+            case sys::Transfer::kBroken:
+                input_ended_ = output_broken_ = true;
+                return false;
+            case sys::Transfer::kFdPassing:
+                end(End::kLocalGone, "file descriptors cannot cross domains");
+                return false;
+        }
+    }
+    return true;
+}
+
+// Asks to be rung for the rest if not.
+bool Relay::peer_has_read_all() {
+    ring::Producer& ring = channel_->producer();
+    if (!ring.refresh()) {
+        end(End::kCorrupt, "an impossible read index");
+        return false;
+    }
+    if (ring.space() != ring.size()) {
+        channel_->request_notify(abi::kNotifyRead);
+        if (!ring.refresh()) {
+            end(End::kCorrupt, "an impossible read index");
+        }
+    }
+    return ring.space() == ring.size();
+}
+
+void Relay::decide(PeerState peer) {
+    const bool delivered = channel_->consumer().available() == 0;
+    if (peer == PeerState::kGone) {
+        if (delivered) {
+            end(End::kPeerGone, "");
+        }
+        return;
+    }
+    const bool local_over =
+        input_ended_ && (hung_up_ || output_broken_ || channel_->role() == link::Role::kServer);
+    if (local_over && peer_has_read_all()) {
+        end(output_broken_ ? End::kLocalGone : End::kClosed, "");
+    }
+}
+
+}  // namespace xsock::vchan

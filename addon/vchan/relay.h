@@ -1,0 +1,99 @@
+// One raw byte stream over a libxenvchan channel (xen/include/public/io/libxenvchan.h): a local
+// socket on this side, whatever program uses libxenvchan on the other. No frames: the page's live
+// bytes are the only signal, so half-closing cannot be told to the peer. Relay thread only.
+//
+// The rules that follow: what either side wrote before it ended is delivered. As server we end the
+// channel when the target has ended and the peer has read everything. As client we keep it after an
+// end-of-file of the local program, for the answer, until the peer ends it or the program is gone.
+//
+// What the peer can write: the control page and the ring it produces into; see link/channel.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "hypervisor/hypervisor.h"
+#include "link/channel.h"
+#include "sys/clock.h"
+#include "sys/epoll.h"
+#include "sys/pollable.h"
+#include "sys/socket.h"
+
+namespace xsock::vchan {
+
+using RelayId = std::uint32_t;
+
+enum class End : std::uint8_t {
+    kNone,
+    kClosed,             // both sides have got everything
+    kPeerGone,           // the peer ended; what it wrote before was delivered
+    kLocalGone,          // the local program or target broke off
+    kTargetUnavailable,  // `detail` says why
+    kCorrupt,            // the peer wrote what no libxenvchan writes; `detail` says what
+    kTerminated,         // told to
+};
+
+class Relay final : public sys::Pollable {
+  public:
+    // Server: waits for a client, then connects to `target`.
+    Relay(RelayId relay_id, link::ChannelMemory memory, hypervisor::Doorbells& doorbells,
+          hypervisor::EventChannelPort port, sys::Epoll& epoll, sys::Address target);
+    // Client: `local` is the program's connection.
+    Relay(RelayId relay_id, link::ChannelMemory memory, hypervisor::Doorbells& doorbells,
+          hypervisor::EventChannelPort port, sys::Epoll& epoll, sys::UniqueFd local);
+    Relay(const Relay&) = delete;
+    Relay& operator=(const Relay&) = delete;
+    // Tells the peer, gives the pages back, closes the port.
+    ~Relay() override;
+
+    void on_ready(std::uint32_t events) override;
+    // Moves what can be moved, in bounds. True: there is more to do at once.
+    bool turn(sys::TimePoint now);
+    void terminate() noexcept { end(End::kTerminated, ""); }
+
+    [[nodiscard]] bool over() const noexcept { return end_ != End::kNone; }
+    [[nodiscard]] End reason() const noexcept { return end_; }
+    [[nodiscard]] const std::string& detail() const noexcept { return detail_; }
+    [[nodiscard]] hypervisor::EventChannelPort port() const noexcept { return port_; }
+    // A client is there and its stream has begun.
+    [[nodiscard]] bool open() const noexcept { return open_; }
+    [[nodiscard]] std::uint64_t bytes_sent() const noexcept { return bytes_sent_; }
+    [[nodiscard]] std::uint64_t bytes_received() const noexcept { return bytes_received_; }
+    // When turn() is due although nothing happens.
+    [[nodiscard]] sys::TimePoint deadline() const noexcept { return retry_at_; }
+
+    const RelayId id;
+
+  private:
+    void end(End reason, std::string detail) noexcept;
+    void take(sys::UniqueFd local);
+    void connect_target(sys::TimePoint now);
+    bool prepare(sys::TimePoint now);
+    bool deliver();
+    bool collect();
+    void decide(link::PeerState peer);
+    [[nodiscard]] bool peer_has_read_all();
+    void ring_for(std::uint8_t bits) noexcept;
+
+    std::optional<link::Channel> channel_;
+    hypervisor::Doorbells& doorbells_;
+    hypervisor::EventChannelPort port_;
+    sys::Epoll& epoll_;
+    std::optional<sys::Address> target_;  // server, until it is connected
+    sys::UniqueFd fd_;
+    bool connecting_ = false;
+    sys::TimePoint retry_at_ = sys::kNever;
+    bool open_ = false;
+    bool readable_ = false;
+    bool writable_ = false;
+    bool hung_up_ = false;      // the local side closed both ways
+    bool input_ended_ = false;  // its end-of-file was read
+    bool output_broken_ = false;
+    End end_ = End::kNone;
+    std::string detail_;
+    std::uint64_t bytes_sent_ = 0;
+    std::uint64_t bytes_received_ = 0;
+};
+
+}  // namespace xsock::vchan
