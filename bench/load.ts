@@ -1,0 +1,71 @@
+/** Runs the load generator (load/, C++) through one way. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Way } from './peers/peer.js';
+import type { Placement } from './placement.js';
+
+const FOLDER = fileURLToPath(new URL('../../bench/load', import.meta.url));
+const LOAD = `${FOLDER}/build/load`;
+/** A measurement takes seconds; one that is stuck is given up. */
+const TIMEOUT_MS = 30_000;
+
+const run = promisify(execFile);
+
+export async function buildLoad(): Promise<void> {
+  await run('make', ['-s', '-C', FOLDER]);
+}
+
+function argumentsOf(way: Way, placement: Placement, mode: readonly string[]): string[] {
+  const { clientCpu, serverCpu } = placement;
+  return [
+    ...mode,
+    ...['--listen', way.listen, '--dial', way.dial],
+    ...(clientCpu === undefined ? [] : ['--client-cpu', String(clientCpu)]),
+    ...(serverCpu === undefined ? [] : ['--server-cpu', String(serverCpu)]),
+  ];
+}
+
+/** Runs a mode to its end; what it has printed. */
+export async function measure(
+  way: Way,
+  placement: Placement,
+  mode: readonly string[],
+): Promise<Record<string, unknown>> {
+  const { stdout } = await run(LOAD, argumentsOf(way, placement, mode), {
+    timeout: TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+  });
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+/** Holds idle connections while `meanwhile` runs. */
+export async function holding<T>(
+  way: Way,
+  placement: Placement,
+  connections: number,
+  meanwhile: () => Promise<T>,
+): Promise<T> {
+  const mode = ['idle', '--count', String(connections)];
+  const child = spawn(LOAD, argumentsOf(way, placement, mode), { stdio: ['pipe', 'pipe', 'pipe'] });
+  let errors = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    errors += String(chunk);
+  });
+  const exit = once(child, 'close');
+  try {
+    const lines = createInterface({ input: child.stdout });
+    await Promise.race([
+      once(lines, 'line'),
+      exit.then(() => {
+        throw new Error(errors.trim() || 'the load generator has ended early');
+      }),
+    ]);
+    return await meanwhile();
+  } finally {
+    child.stdin.end();
+    await exit;
+  }
+}

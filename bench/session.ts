@@ -1,0 +1,94 @@
+/**
+ * The ways that are open for one placement. All are open at once, so that each metric is measured
+ * through one right after the other; one that fails is started anew, for the next metric.
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf } from '../daemon/errors.js';
+import { measure } from './load.js';
+import type { Metric } from './metrics.js';
+import type { Options } from './options.js';
+import type { Peer, Way } from './peers/peer.js';
+import type { Placement } from './placement.js';
+import { type Results, seriesKey } from './results.js';
+import { cpuSeconds } from './usage.js';
+
+export class Session {
+  readonly #directory: string;
+  readonly #placement: Placement;
+  readonly #results: Results;
+  readonly #open = new Map<Peer, Way>();
+  #opened = 0;
+
+  constructor(directory: string, placement: Placement, results: Results) {
+    this.#directory = directory;
+    this.#placement = placement;
+    this.#results = results;
+  }
+
+  /** The way of a peer, started if it is not there; null, noted as a failure, if it does not start. */
+  async way(peer: Peer): Promise<Way | null> {
+    const open = this.#open.get(peer);
+    if (open !== undefined) return open;
+    this.#opened += 1;
+    const directory = join(this.#directory, `${peer.id}${this.#opened}`);
+    await mkdir(directory);
+    try {
+      const way = await peer.open(directory, this.#placement);
+      this.#open.set(peer, way);
+      return way;
+    } catch (error) {
+      this.#fail(`${peer.title} (${this.#placement.title}): ${messageOf(error)}`);
+      return null;
+    }
+  }
+
+  /** Measures once, and adds to the series of each value. */
+  async measure(peer: Peer, metric: Metric, options: Options): Promise<void> {
+    const way = await this.way(peer);
+    const numbers = way === null ? null : await this.#numbers(peer, way, metric, options);
+    for (const value of metric.values) {
+      if (value.ofProxies && peer.id === 'plain') continue;
+      const key = seriesKey(this.#placement.id, metric.id, value.id, peer.id);
+      this.#results.series[key] ??= [];
+      this.#results.series[key].push(numbers?.get(value.id) ?? null);
+    }
+  }
+
+  async #numbers(
+    peer: Peer,
+    way: Way,
+    metric: Metric,
+    options: Options,
+  ): Promise<Map<string, number> | null> {
+    const times = ['--seconds', String(options.seconds), '--warm-up', String(options.warmUp)];
+    try {
+      const before = cpuSeconds(way.pids);
+      const json = await measure(way, this.#placement, [...metric.load, ...times]);
+      const answer = { json, cpu: cpuSeconds(way.pids) - before };
+      return new Map(metric.values.map(value => [value.id, value.read(answer)]));
+    } catch (error) {
+      this.#fail(
+        `${peer.title} (${this.#placement.title}), ${metric.title}: ` +
+          `${messageOf(error).trim()} ${way.tails().trim()}`,
+      );
+      await this.close(peer);
+      return null;
+    }
+  }
+
+  #fail(what: string): void {
+    this.#results.failures.push(what.replace(/\s+/g, ' ').trim());
+  }
+
+  async close(peer: Peer): Promise<void> {
+    const way = this.#open.get(peer);
+    this.#open.delete(peer);
+    await way?.stop();
+  }
+
+  async end(): Promise<void> {
+    for (const peer of [...this.#open.keys()]) await this.close(peer);
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
