@@ -14,6 +14,7 @@ import type { Config } from './config/config.js';
 import { diffConfig } from './config/diff.js';
 import type { DaemonStatus, ServiceStatus, StreamStatus } from './control/model.js';
 import type { Dataplane, DataplaneEvent } from './dataplane/dataplane.js';
+import type { VchanPlane } from './dataplane/vchan.js';
 import { readOwnName } from './discovery/identity.js';
 import { watchRestored } from './discovery/restored.js';
 import { Roster } from './discovery/roster.js';
@@ -21,6 +22,7 @@ import { isXsockError } from './errors.js';
 import type { DomId, LinkId } from './ids.js';
 import { resolveAccounts } from './service/accounts.js';
 import { View } from './service/view.js';
+import { Vchans } from './vchan/vchans.js';
 import { publishedDirectory } from './xenstore/paths.js';
 import type { Watch, Xenstore } from './xenstore/xenstore.js';
 
@@ -35,6 +37,8 @@ export interface DaemonParts {
   readonly dataplane: Dataplane;
   readonly xenstore: Xenstore;
   readonly log: Logger;
+  /** Called once there are raw vchans in the configuration. */
+  readonly openVchan: () => VchanPlane;
   readonly onHypervisorGone: (detail: string) => void;
   /** The domain was saved and restored: nothing of what was opened works any more. */
   readonly onRestored: () => void;
@@ -48,6 +52,7 @@ export class Daemon {
   readonly #store: Store;
   readonly #context: BrokerContext;
   readonly #peers: Peers;
+  readonly #vchans: Vchans;
   readonly #roster: Roster;
   #settings: Settings;
   #own: OwnExports | undefined;
@@ -73,6 +78,13 @@ export class Daemon {
       settings: () => this.#settings,
       routeLink: (link, peer) => this.#links.set(link, peer),
     };
+    this.#vchans = new Vchans({
+      open: parts.openVchan,
+      xenstore,
+      self: domid,
+      run: config.run,
+      log,
+    });
     this.#peers = new Peers(this.#context);
     this.#roster = new Roster(
       {
@@ -104,12 +116,14 @@ export class Daemon {
       this.#restored = await watchRestored(xenstore, domid, this.#parts.instance, () => {
         log.warn('the domain was restored: all links are made anew, their streams end');
         dataplane.abandonHypervisor();
+        this.#vchans.abandonHypervisor();
         this.#parts.onRestored();
       });
     }
     this.#own = new OwnExports(this.#context, this.#name);
     await this.#own.start();
     await this.#roster.start();
+    await this.#vchans.apply(config, this.#settings.accounts);
     log.info({ domid, name: this.#name, run: config.run }, 'serving');
   }
 
@@ -126,6 +140,7 @@ export class Daemon {
       peer.applyImports();
     }
     await this.#own?.apply();
+    await this.#vchans.apply(config, accounts);
     return describeChanges(diff);
   }
 
@@ -139,7 +154,7 @@ export class Daemon {
       await this.#restored?.close();
       await this.#roster.close();
     }
-    await Promise.all([this.#peers.stop(drain), this.#own?.stop(drain)]);
+    await Promise.all([this.#peers.stop(drain), this.#own?.stop(drain), this.#vchans.stop()]);
     this.#view.close();
     await this.#removeLeftOvers();
   }
@@ -264,6 +279,7 @@ export class Daemon {
     // The mark is looked for before it is written anew.
     await this.#store.intact();
     await this.#store.mark();
+    this.#vchans.publishAgain();
     await Promise.all([this.#roster.look(), ...this.#peers.all().map(peer => peer.publishAgain())]);
   }
 

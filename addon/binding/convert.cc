@@ -2,6 +2,9 @@
 
 #include <cstring>
 
+#include "hypervisor/loopback/connect.h"
+#include "hypervisor/xen/connect.h"
+
 namespace xsock::binding {
 
 namespace {
@@ -188,6 +191,23 @@ Napi::Value to_js(Napi::Env env, const std::vector<pump::LinkInfo>& links) {
     return result;
 }
 
+hypervisor::Hypervisor connect_hypervisor(const Napi::Object& where) {
+    return where.Get("kind").ToString().Utf8Value() == "xen"
+               ? hypervisor::xen::connect_xen()
+               : hypervisor::loopback::connect_loopback(
+                     where.Get("domainDir").ToString().Utf8Value());
+}
+
+sys::Address address_from_js(const Napi::Object& target) {
+    sys::Address address;
+    address.tcp = target.Get("kind").ToString().Utf8Value() == "tcp";
+    address.host_or_path = target.Get(address.tcp ? "host" : "path").ToString().Utf8Value();
+    if (address.tcp) {
+        address.port = static_cast<std::uint16_t>(u32(target, "port"));
+    }
+    return address;
+}
+
 std::vector<link::ExportEntry> exports_from_js(const Napi::Array& entries) {
     std::vector<link::ExportEntry> result;
     result.reserve(entries.Length());
@@ -201,13 +221,7 @@ std::vector<link::ExportEntry> exports_from_js(const Napi::Array& entries) {
             entry.port = static_cast<std::uint16_t>(u32(object, "port"));
         }
         entry.allowed = object.Get("allowed").ToBoolean();
-        const Napi::Object target = object.Get("target").As<Napi::Object>();
-        entry.target.tcp = target.Get("kind").ToString().Utf8Value() == "tcp";
-        entry.target.host_or_path =
-            target.Get(entry.target.tcp ? "host" : "path").ToString().Utf8Value();
-        if (entry.target.tcp) {
-            entry.target.port = static_cast<std::uint16_t>(u32(target, "port"));
-        }
+        entry.target = address_from_js(object.Get("target").As<Napi::Object>());
     }
     return result;
 }

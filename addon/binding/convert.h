@@ -15,6 +15,10 @@ Napi::Value to_js(Napi::Env env, const link::Event& event);
 Napi::Value to_js(Napi::Env env, const std::vector<pump::StreamInfo>& streams);
 Napi::Value to_js(Napi::Env env, const std::vector<pump::LinkInfo>& links);
 
+// {kind: 'xen'} or {kind: 'loopback', domainDir}. Throws std::system_error.
+hypervisor::Hypervisor connect_hypervisor(const Napi::Object& where);
+// {kind: 'unix', path} or {kind: 'tcp', host, port}
+sys::Address address_from_js(const Napi::Object& target);
 std::vector<link::ExportEntry> exports_from_js(const Napi::Array& entries);
 pump::PumpOptions options_from_js(const Napi::Object& options);
 link::Limits limits_from_js(const Napi::Object& limits);

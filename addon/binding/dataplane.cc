@@ -5,9 +5,7 @@
 #include "binding/async.h"
 #include "binding/convert.h"
 #include "binding/error.h"
-#include "hypervisor/loopback/connect.h"
 #include "hypervisor/self/self.h"
-#include "hypervisor/xen/connect.h"
 #include "sys/error.h"
 #include "sys/socket.h"
 
@@ -21,14 +19,6 @@ std::uint32_t u32(const Napi::CallbackInfo& info, std::size_t index) {
 
 std::uint16_t domid(const Napi::CallbackInfo& info, std::size_t index) {
     return static_cast<std::uint16_t>(u32(info, index));
-}
-
-// {kind: 'xen'} or {kind: 'loopback', domainDir}
-hypervisor::Hypervisor connect_hypervisor(const Napi::Object& where) {
-    return where.Get("kind").ToString().Utf8Value() == "xen"
-               ? hypervisor::xen::connect_xen()
-               : hypervisor::loopback::connect_loopback(
-                     where.Get("domainDir").ToString().Utf8Value());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "binding/file_lock.h"
 #include "binding/loopback_machine.h"
 #include "binding/sd_notify.h"
+#include "binding/vchan.h"
 
 namespace {
 
@@ -14,6 +15,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     xsock::binding::CharacterDevice::init(env, exports);
     xsock::binding::Dataplane::init(env, exports);
     xsock::binding::LoopbackMachine::init(env, exports);
+    xsock::binding::Vchan::init(env, exports);
     xsock::binding::init_file_lock(env, exports);
     xsock::binding::init_sd_notify(env, exports);
     return exports;

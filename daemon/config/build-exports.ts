@@ -1,10 +1,10 @@
 /** `exports` as the daemon uses them; no service name and no port twice. */
 import type { Target } from '../dataplane/dataplane.js';
 import { parseTarget } from './address.js';
-import type { AllowEntry, ExportConfig } from './config.js';
+import type { AllowEntry, ExportConfig, VchanOffer } from './config.js';
 import type { LocatedMap } from './located.js';
 import type { Report } from './report.js';
-import { peerSelector, portOf, serviceNameOf } from './selectors.js';
+import { domidOf, peerSelector, portOf, serviceNameOf, vchanPath } from './selectors.js';
 import { Unique } from './unique.js';
 
 export function buildExports(root: LocatedMap, report: Report): readonly ExportConfig[] {
@@ -19,9 +19,10 @@ export function buildExports(root: LocatedMap, report: Report): readonly ExportC
     const port = typeof portNode?.value === 'number' ? portOf(portNode.value) : undefined;
     const target = buildTarget(item, report);
     const allow = buildAllow(item, report);
+    const vchan = buildVchan(item, report);
     if (target === undefined) return [];
     const { file, line, column } = item.place;
-    return [{ name, port, target, allow, source: { file, line, column } }];
+    return [{ name, port, target, allow, vchan, source: { file, line, column } }];
   });
 }
 
@@ -38,5 +39,17 @@ function buildAllow(item: LocatedMap, report: Report): readonly AllowEntry[] {
   return (report.scalars(item, 'allow') ?? []).map(node => {
     const { file, line, column } = node.place;
     return { peer: peerSelector(node, report), source: { file, line, column } };
+  });
+}
+
+function buildVchan(item: LocatedMap, report: Report): readonly VchanOffer[] {
+  return (report.maps(item, 'vchan') ?? []).flatMap(offer => {
+    const peerNode = report.scalar(offer, 'peer');
+    const path = vchanPath(report.text(offer, 'path'), report);
+    const peer = peerNode === undefined ? undefined : domidOf(peerNode, report);
+    const { file, line, column } = offer.place;
+    return peer === undefined || path === undefined
+      ? []
+      : [{ peer, path, source: { file, line, column } }];
   });
 }

@@ -5,7 +5,7 @@ import { DEFAULT_MODE, IMPORT_EVERYTHING } from './defaults.js';
 import type { LocatedMap, LocatedScalar, Place } from './located.js';
 import { formatSource } from './problems.js';
 import type { Report } from './report.js';
-import { covers, peerSelector, serviceSelector } from './selectors.js';
+import { covers, peerSelector, serviceSelector, vchanPath } from './selectors.js';
 
 interface Rule {
   readonly config: ImportConfig;
@@ -27,6 +27,7 @@ function buildRule(item: LocatedMap, report: Report): Rule {
   const serviceNode = report.scalar(item, 'service');
   const modeNode = report.text(item, 'mode');
   const tcpNode = report.text(item, 'tcp');
+  const vchanNode = report.text(item, 'vchan');
   const { file, line, column } = item.place;
   const config: ImportConfig = {
     peer: peerNode === undefined ? { kind: 'any' } : peerSelector(peerNode, report),
@@ -35,8 +36,15 @@ function buildRule(item: LocatedMap, report: Report): Rule {
     group: account(item, 'group', report),
     mode: modeNode === undefined ? DEFAULT_MODE : Number.parseInt(modeNode.value, 8),
     tcp: tcpNode === undefined ? undefined : listener(tcpNode, report),
+    vchan: vchanPath(vchanNode, report),
     source: { file, line, column },
   };
+  if (vchanNode !== undefined && (config.peer.kind !== 'domid' || config.service.kind !== 'name')) {
+    report.wrong(vchanNode, 'a rule for one service name of one domid: vchan leads to one server');
+  }
+  if (vchanNode !== undefined && tcpNode !== undefined) {
+    report.wrong(tcpNode, 'no tcp beside vchan');
+  }
   return { config, place: item.place, tcpNode };
 }
 
@@ -63,11 +71,14 @@ function listener(
 
 function warnOfCovered(rules: readonly Rule[], report: Report): void {
   for (const [index, { config, place }] of rules.entries()) {
+    if (config.vchan !== undefined) continue;
     const earlier = rules
       .slice(0, index)
       .find(
         rule =>
-          covers(rule.config.peer, config.peer) && covers(rule.config.service, config.service),
+          rule.config.vchan === undefined &&
+          covers(rule.config.peer, config.peer) &&
+          covers(rule.config.service, config.service),
       );
     if (earlier === undefined) continue;
     report.warn(place, `never matches: the rule at ${formatSource(earlier.place)} covers it`);

@@ -52,6 +52,14 @@ export interface AllowEntry {
   readonly source: SourcePosition;
 }
 
+/** A libxenvchan server for one peer. */
+export interface VchanOffer {
+  readonly peer: DomId;
+  /** In xenstore: absolute, or relative to this domain's home. */
+  readonly path: string;
+  readonly source: SourcePosition;
+}
+
 /** A service of this domain. At least one of `name` and `port` is set. */
 export interface ExportConfig {
   readonly name: ServiceName | undefined;
@@ -59,6 +67,8 @@ export interface ExportConfig {
   readonly target: Target;
   /** Empty: nobody but this domain itself. */
   readonly allow: readonly AllowEntry[];
+  /** Peers without xsock that are offered a plain libxenvchan server for it. */
+  readonly vchan: readonly VchanOffer[];
   readonly source: SourcePosition;
 }
 
@@ -80,6 +90,11 @@ export interface ImportConfig {
   readonly mode: number;
   /** A TCP address to listen on as well; only on rules for one service of one peer. */
   readonly tcp: TcpAddress | undefined;
+  /**
+   * Where in xenstore a plain libxenvchan server of the peer is, absolute or relative to the peer's home.
+   * Such a rule takes nothing that a peer's daemon offers; it is for one domid and one service name.
+   */
+  readonly vchan: string | undefined;
   /** Undefined for the rule that stands in when there is no `imports` at all. */
   readonly source: SourcePosition | undefined;
 }

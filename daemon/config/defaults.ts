@@ -29,6 +29,7 @@ export const IMPORT_EVERYTHING: ImportConfig = {
   group: undefined,
   mode: DEFAULT_MODE,
   tcp: undefined,
+  vchan: undefined,
   source: undefined,
 };
 

@@ -15,25 +15,10 @@ import type {
   StreamInfo,
 } from './dataplane.js';
 import { loadNative, type NativeDataplane } from './native.js';
+import { hasErrno, wrapped } from './native-errors.js';
 
 /** Ring order of a domain's link with itself: 1 MiB each way, of private memory. */
 const SELF_RING_ORDER = 20;
-
-interface ErrnoError {
-  readonly code: string;
-}
-
-function hasErrno(error: unknown): error is ErrnoError {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string';
-}
-
-function wrapped(action: string, error: unknown): XsockError {
-  return new XsockError('DATAPLANE', `${action}: ${messageOf(error)}`, {
-    ...(hasErrno(error) ? { errno: error.code } : {}),
-    syscall: action,
-    cause: error,
-  });
-}
 
 /** Opens the data plane. Throws `HYPERVISOR_UNAVAILABLE` or `ADDON_MISSING`. */
 export function openDataplane(options: DataplaneOptions): Dataplane {

@@ -9,6 +9,7 @@ import type {
   DataplaneLimits,
   DataplaneOptions,
   ExportEntry,
+  HypervisorChoice,
   LinkCounters,
   ListenerHandle,
   ListenerOptions,
@@ -16,6 +17,7 @@ import type {
   StreamInfo,
 } from './dataplane.js';
 import type { NativeLoopbackMachine } from './native-loopback.js';
+import type { NativeVchan } from './native-vchan.js';
 
 /** Besides the events of the contract: the pages and the port of a link have been given back. */
 export type NativeEvent =
@@ -56,6 +58,7 @@ export interface Native {
   /** flock(2) on `path` with `text` in it: a function that lets go, undefined if another holds it. */
   tryLock(path: string, text: string): (() => void) | undefined;
   readonly Dataplane: new (options: DataplaneOptions, wake: () => void) => NativeDataplane;
+  readonly Vchan: new (hypervisor: HypervisorChoice, wake: () => void) => NativeVchan;
   readonly LoopbackMachine: new (limits?: object) => NativeLoopbackMachine;
   /** sd_notify(3): sends `message` as one datagram; `@` at the start of the path: abstract. */
   sdNotify(socketPath: string, message: string): void;

@@ -15,7 +15,10 @@ export function selectImport(
   service: OfferedService,
 ): ImportConfig | undefined {
   return imports.find(
-    rule => selectsPeer(rule.peer, peer) && selectsService(rule.service, service),
+    rule =>
+      rule.vchan === undefined &&
+      selectsPeer(rule.peer, peer) &&
+      selectsService(rule.service, service),
   );
 }
 

@@ -10,6 +10,7 @@ import type { ControlModel } from '../control/model.js';
 import { serveControl } from '../control/server.js';
 import { Daemon } from '../daemon.js';
 import { openDataplane } from '../dataplane/native-dataplane.js';
+import { openVchan } from '../dataplane/native-vchan.js';
 import { readOwnDomid } from '../discovery/identity.js';
 import { messageOf } from '../errors.js';
 import { createLogger } from '../log.js';
@@ -117,6 +118,7 @@ async function startDaemon(
     dataplane,
     xenstore,
     log,
+    openVchan: () => openVchan(command.hypervisor),
     onRestored: () => shutdown.request({ kind: 'restored' }),
     onHypervisorGone: detail => shutdown.request({ kind: 'hypervisor-gone', detail }),
   });

@@ -17,7 +17,7 @@ const DAEMON_LAYERS: readonly (readonly string[])[] = [
   ['log', 'policy'],
   ['link'],
   ['discovery', 'service', 'loopback'],
-  ['broker', 'control'],
+  ['broker', 'control', 'vchan'],
   ['daemon'],
   ['process'],
   ['cli', 'main'],

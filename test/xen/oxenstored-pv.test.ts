@@ -7,6 +7,7 @@ await bootFor(t, { xenstored: 'oxenstored', guestType: 'pv' }, async (t, lab) =>
   await runContract(t, lab);
   await runSuite(t, lab, [
     'bytes between all domains',
+    'raw vchan with stock programs',
     'a daemon is killed',
     'a guest is paused',
     'a guest is rebooted',

@@ -48,6 +48,12 @@ export function layPayload(lab: string, payload: string): void {
   for (const program of ['xen_contract', 'xen_free_pages']) {
     cpSync(join(ROOT, 'test/native/build/plain', program), join(payload, 'opt/test', program));
   }
+  const sysroot = join(lab, 'sysroot/usr');
+  execFileSync('cc', [
+    ...['-Wall', '-Werror', '-O1', join(ROOT, 'test/xen/lab/vchan-echo.c')],
+    ...['-o', join(payload, 'opt/test/vchan-echo'), '-isystem', join(sysroot, 'include')],
+    ...['-L', join(sysroot, 'lib/x86_64-linux-gnu'), '-lxenvchan', '-Wl,--allow-shlib-undefined'],
+  ]);
   const test = join(payload, INSTALLED, 'dist/test');
   for (const part of ['support', 'xen/agent']) {
     cpSync(join(ROOT, 'dist/test', part), join(test, part), { recursive: true });

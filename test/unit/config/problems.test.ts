@@ -195,6 +195,18 @@ const table: Readonly<Record<string, readonly [string, string]>> = {
     'exports: [{port: 1, target: unix:/a, allow: any}]',
     '1:45: exports[0].allow: found "any", expected a list of peers: domids, domain names or any',
   ],
+  'a vchan path that libxenvchan would cut': [
+    `exports: [{port: 1, target: unix:/a, vchan: [{peer: 3, path: ${'a'.repeat(50)}}]}]`,
+    `1:62: exports[0].vchan[0].path: found "${'a'.repeat(50)}", expected a xenstore path such as data/vchan/web (libxenvchan takes 49 bytes at most)`,
+  ],
+  'a vchan path with a slash at its end, which has crashed xenstored': [
+    'exports: [{port: 1, target: unix:/a, vchan: [{peer: 3, path: data/x/}]}]',
+    `1:62: exports[0].vchan[0].path: found "data/x/", expected a xenstore path such as data/vchan/web (it ends with '/')`,
+  ],
+  'a vchan import from anybody': [
+    'imports: [{service: x, vchan: data/x}]',
+    '1:31: imports[0].vchan: found "data/x", expected a rule for one service name of one domid: vchan leads to one server',
+  ],
   'a service port 0': [
     'imports: [{service: 0}]',
     '1:21: imports[0].service: found 0, expected a service name, a port number 1..65535, or any',

@@ -32,6 +32,7 @@ function exported(name: string, allow: readonly number[]): ExportConfig {
     port: undefined,
     target: { kind: 'unix', path: '/nowhere' },
     allow: allow.map(domid => ({ peer: { kind: 'domid', domid: id(domid) }, source })),
+    vchan: [],
     source,
   };
 }
@@ -92,6 +93,9 @@ async function setUp(t: Test, domids: readonly number[]) {
       log: pino({ level: 'silent' }),
       onHypervisorGone: () => undefined,
       onRestored: () => undefined,
+      openVchan: () => {
+        throw new Error('no raw vchan here');
+      },
     });
     t.teardown(async () => {
       await daemon.stop(0);

@@ -16,6 +16,7 @@ function exported(...allow: PeerSelector[]): ExportConfig {
     port: 80 as ServicePort,
     target: { kind: 'unix', path: '/t' },
     allow: allow.map(peer => ({ peer, source })),
+    vchan: [],
     source,
   };
 }
@@ -74,6 +75,7 @@ t.test('the first import rule that matches decides', async t => {
     group: undefined,
     mode,
     tcp: undefined,
+    vchan: undefined,
     source: undefined,
   });
   const rules = [

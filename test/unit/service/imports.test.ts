@@ -16,6 +16,7 @@ function rule(given: Partial<ImportConfig>): ImportConfig {
     group: undefined,
     mode: 0o660,
     tcp: undefined,
+    vchan: undefined,
     source: { file: 'x.yaml', line: 3, column: 5 },
     ...given,
   };

@@ -1,0 +1,178 @@
+#include "binding/vchan.h"
+
+#include "binding/async.h"
+#include "binding/convert.h"
+#include "binding/error.h"
+#include "sys/socket.h"
+
+namespace xsock::binding {
+
+namespace {
+
+std::uint32_t u32(const Napi::CallbackInfo& info, std::size_t index) {
+    return static_cast<std::uint32_t>(info[index].ToNumber().Int64Value());
+}
+
+// The words of daemon/dataplane/vchan.ts.
+const char* name_of(vchan::End end) {
+    switch (end) {
+        case vchan::End::kNone:
+        case vchan::End::kClosed:
+            break;
+        case vchan::End::kPeerGone:
+            return "peer-gone";
+        case vchan::End::kLocalGone:
+            return "local-gone";
+        case vchan::End::kTargetUnavailable:
+            return "target-unavailable";
+        case vchan::End::kCorrupt:
+            return "corrupt";
+        case vchan::End::kTerminated:
+            return "terminated";
+    }
+    return "closed";
+}
+
+struct ToJs {
+    Napi::Env env;
+
+    Napi::Object operator()(const vchan::Wanted& wanted) const {
+        Napi::Object result = of_kind("wanted");
+        result.Set("door", wanted.door);
+        return result;
+    }
+    Napi::Object operator()(const vchan::Opened& opened) const {
+        Napi::Object result = of_kind("opened");
+        result.Set("relay", opened.relay);
+        return result;
+    }
+    Napi::Object operator()(const vchan::Ended& ended) const {
+        Napi::Object result = of_kind("ended");
+        result.Set("relay", ended.relay);
+        result.Set("reason", name_of(ended.reason));
+        result.Set("detail", ended.detail);
+        result.Set("opened", ended.opened);
+        result.Set("bytesSent", static_cast<double>(ended.bytes_sent));
+        result.Set("bytesReceived", static_cast<double>(ended.bytes_received));
+        return result;
+    }
+
+  private:
+    [[nodiscard]] Napi::Object of_kind(const char* kind) const {
+        Napi::Object result = Napi::Object::New(env);
+        result.Set("kind", kind);
+        return result;
+    }
+};
+
+}  // namespace
+
+void Vchan::init(Napi::Env env, Napi::Object exports) {
+    exports.Set("Vchan",
+                DefineClass(env, "Vchan",
+                            {
+                                InstanceMethod<&Vchan::serve>("serve"),
+                                InstanceMethod<&Vchan::connect>("connect"),
+                                InstanceMethod<&Vchan::open_door>("openDoor"),
+                                InstanceMethod<&Vchan::close_door>("closeDoor"),
+                                InstanceMethod<&Vchan::refuse>("refuse"),
+                                InstanceMethod<&Vchan::terminate>("terminate"),
+                                InstanceMethod<&Vchan::take_events>("takeEvents"),
+                                InstanceMethod<&Vchan::abandon_hypervisor>("abandonHypervisor"),
+                                InstanceMethod<&Vchan::close>("close"),
+                            }));
+}
+
+Vchan::Vchan(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Vchan>(info) {
+    const Napi::Object where = info[0].As<Napi::Object>();
+    wake_ = Napi::ThreadSafeFunction::New(info.Env(), info[1].As<Napi::Function>(), "vchan events",
+                                          1, 1);
+    Napi::ThreadSafeFunction wake = wake_;
+    try {
+        relays_ = translated(info.Env(), [&] {
+            return std::make_shared<vchan::Relays>(connect_hypervisor(where),
+                                                   [wake] { wake.NonBlockingCall(); });
+        });
+    } catch (...) {
+        wake_.Release();
+        throw;
+    }
+}
+
+Vchan::~Vchan() {
+    if (relays_) {
+        relays_->stop();
+        wake_.Release();
+    }
+}
+
+void Vchan::close(const Napi::CallbackInfo&) {
+    if (relays_) {
+        relays_->stop();
+        relays_.reset();
+        wake_.Release();
+    }
+}
+
+Napi::Value Vchan::serve(const Napi::CallbackInfo& info) {
+    return AsyncCall<vchan::Relays::Offer>::start(
+        info.Env(),
+        [relays = relays_, peer = u32(info, 0), order = u32(info, 1),
+         target = address_from_js(info[2].As<Napi::Object>())] {
+            return relays->serve(static_cast<hypervisor::DomId>(peer),
+                                 static_cast<std::uint16_t>(order), target);
+        },
+        [](Napi::Env env, const vchan::Relays::Offer& made) {
+            Napi::Object result = Napi::Object::New(env);
+            result.Set("relay", made.relay);
+            result.Set("ringRef", made.ring_ref);
+            result.Set("eventChannel", made.port);
+            return result;
+        });
+}
+
+Napi::Value Vchan::connect(const Napi::CallbackInfo& info) {
+    return AsyncCall<vchan::RelayId>::start(
+        info.Env(),
+        [relays = relays_, door = u32(info, 0), peer = u32(info, 1), ring_ref = u32(info, 2),
+         port = u32(info, 3)] {
+            return relays->connect(door, static_cast<hypervisor::DomId>(peer), ring_ref, port);
+        },
+        [](Napi::Env env, const vchan::RelayId& relay) { return Napi::Number::New(env, relay); });
+}
+
+Napi::Value Vchan::open_door(const Napi::CallbackInfo& info) {
+    return translated(info.Env(), [&] {
+        sys::UniqueFd socket = sys::listen_unix(info[0].ToString().Utf8Value(), u32(info, 1),
+                                                u32(info, 2), u32(info, 3));
+        return Napi::Number::New(info.Env(), relays_->open_door(std::move(socket)));
+    });
+}
+
+void Vchan::close_door(const Napi::CallbackInfo& info) {
+    translated(info.Env(), [&] { relays_->close_door(u32(info, 0)); });
+}
+
+void Vchan::refuse(const Napi::CallbackInfo& info) {
+    translated(info.Env(), [&] { relays_->refuse(u32(info, 0)); });
+}
+
+void Vchan::terminate(const Napi::CallbackInfo& info) {
+    translated(info.Env(), [&] { relays_->terminate(u32(info, 0)); });
+}
+
+void Vchan::abandon_hypervisor(const Napi::CallbackInfo& info) {
+    translated(info.Env(), [&] { relays_->abandon_hypervisor(); });
+}
+
+Napi::Value Vchan::take_events(const Napi::CallbackInfo& info) {
+    Napi::Array result = Napi::Array::New(info.Env());
+    if (relays_) {
+        for (const vchan::Event& event : relays_->take_events()) {
+            result.Set(result.Length(), std::visit(ToJs{info.Env()}, event));
+        }
+    }
+    return result;
+}
+
+}  // namespace xsock::binding

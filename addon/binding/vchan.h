@@ -1,0 +1,38 @@
+// The JavaScript class `Vchan`: a door to the raw vchan streams. JavaScript thread only; what may
+// take long runs on a libuv worker. Events are announced by the `wake` callback and fetched by
+// takeEvents().
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "vchan/relays.h"
+
+namespace xsock::binding {
+
+class Vchan final : public Napi::ObjectWrap<Vchan> {
+  public:
+    static void init(Napi::Env env, Napi::Object exports);
+    // new Vchan(hypervisor, wake)
+    explicit Vchan(const Napi::CallbackInfo& info);
+    ~Vchan() override;
+
+  private:
+    // (peer, order, target) => Promise<{relay, ringRef, eventChannel}>
+    Napi::Value serve(const Napi::CallbackInfo& info);
+    // (door, peer, ringRef, eventChannel) => Promise<relay>
+    Napi::Value connect(const Napi::CallbackInfo& info);
+    Napi::Value open_door(const Napi::CallbackInfo& info);  // (path, mode, uid, gid) => door
+    void close_door(const Napi::CallbackInfo& info);        // (door)
+    void refuse(const Napi::CallbackInfo& info);            // (door)
+    void terminate(const Napi::CallbackInfo& info);         // (relay)
+    Napi::Value take_events(const Napi::CallbackInfo& info);
+    void abandon_hypervisor(const Napi::CallbackInfo& info);
+    void close(const Napi::CallbackInfo& info);
+
+    std::shared_ptr<vchan::Relays> relays_;
+    Napi::ThreadSafeFunction wake_;
+};
+
+}  // namespace xsock::binding

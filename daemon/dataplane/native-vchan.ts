@@ -1,0 +1,79 @@
+/** Raw vchan streams on the addon (addon/binding/vchan.h). */
+import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
+import type { HypervisorChoice, Target } from './dataplane.js';
+import { loadNative } from './native.js';
+import { translated, translatedCall } from './native-errors.js';
+import type { VchanEvent, VchanOfferAddress, VchanPlane } from './vchan.js';
+
+/** The addon's class. Errors thrown or rejected carry `code` (errno name). */
+export interface NativeVchan {
+  serve(peer: number, order: number, target: Target): Promise<VchanOfferAddress>;
+  connect(door: number, peer: number, ringRef: number, eventChannel: number): Promise<number>;
+  openDoor(path: string, mode: number, uid: number, gid: number): number;
+  closeDoor(door: number): void;
+  refuse(door: number): void;
+  terminate(relay: number): void;
+  takeEvents(): VchanEvent[];
+  abandonHypervisor(): void;
+  close(): void;
+}
+
+/** A thread and handles of its own. Throws `DATAPLANE` or `ADDON_MISSING`. */
+export function openVchan(hypervisor: HypervisorChoice): VchanPlane {
+  return new AddonVchan(hypervisor);
+}
+
+class AddonVchan implements VchanPlane {
+  readonly #native: NativeVchan;
+  #consumer: (event: VchanEvent) => void = () => {};
+
+  constructor(hypervisor: HypervisorChoice) {
+    const { Vchan } = loadNative();
+    this.#native = translated('vchan', () => new Vchan(hypervisor, () => this.#dispatch()));
+  }
+
+  onEvents(consumer: (event: VchanEvent) => void): void {
+    this.#consumer = consumer;
+  }
+
+  serve(peer: DomId, order: number, target: Target): Promise<VchanOfferAddress> {
+    return translatedCall('vchan server', this.#native.serve(peer, order, target));
+  }
+
+  connect(
+    door: number,
+    peer: DomId,
+    ringRef: GrantRef,
+    eventChannel: EventChannelPort,
+  ): Promise<number> {
+    return translatedCall('vchan client', this.#native.connect(door, peer, ringRef, eventChannel));
+  }
+
+  openDoor(path: string, mode: number, uid: number, gid: number): number {
+    return translated(path, () => this.#native.openDoor(path, mode, uid, gid));
+  }
+
+  closeDoor(door: number): void {
+    this.#native.closeDoor(door);
+  }
+
+  refuse(door: number): void {
+    this.#native.refuse(door);
+  }
+
+  terminate(relay: number): void {
+    this.#native.terminate(relay);
+  }
+
+  abandonHypervisor(): void {
+    this.#native.abandonHypervisor();
+  }
+
+  close(): void {
+    this.#native.close();
+  }
+
+  #dispatch(): void {
+    for (const event of this.#native.takeEvents()) this.#consumer(event);
+  }
+}

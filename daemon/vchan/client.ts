@@ -1,0 +1,156 @@
+/**
+ * An import from a plain libxenvchan server: a local socket, whose programs are led to what the server
+ * offers, one at a time. A stale offer (taken, or its server gone) is told by its page, not by its
+ * numbers, which may come again; then the next one is waited for.
+ */
+import type { Logger } from 'pino';
+import type { VchanEvent, VchanPlane } from '../dataplane/vchan.js';
+import { isXsockError, messageOf } from '../errors.js';
+import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
+import { EVENT_CHANNEL, RING_REF } from '../xenstore/paths.js';
+import type { Watch, Xenstore } from '../xenstore/xenstore.js';
+import { absolutePath, parseWord } from './paths.js';
+
+/** Milliseconds that a program waits for a server before it is refused. */
+const PATIENCE = 10_000;
+
+export interface Door {
+  readonly peer: DomId;
+  readonly vchan: string;
+  /** The socket. */
+  readonly path: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface ClientParts {
+  readonly plane: VchanPlane;
+  readonly xenstore: Xenstore;
+  readonly log: Logger;
+}
+
+export class VchanClient {
+  readonly #parts: ClientParts;
+  readonly #peer: DomId;
+  readonly #path: string;
+  readonly #door: number;
+  readonly #log: Logger;
+  #relay: number | undefined;
+  #watch: Watch | undefined;
+  #changed: () => void = () => {};
+  #stopped = false;
+
+  constructor(parts: ClientParts, door: Door) {
+    this.#parts = parts;
+    this.#peer = door.peer;
+    this.#path = absolutePath(door.peer, door.vchan);
+    this.#log = parts.log.child({ vchan: this.#path, peer: door.peer });
+    this.#door = parts.plane.openDoor(door.path, door.mode, door.uid, door.gid);
+  }
+
+  /** A watch for as long as the door is open: also the death of the whole domain is only seen by it. */
+  async start(): Promise<void> {
+    const watch = await this.#parts.xenstore.watch(this.#path, () => this.#onChange());
+    if (this.#stopped) {
+      await watch.close();
+      return;
+    }
+    this.#watch = watch;
+  }
+
+  handle(event: VchanEvent): void {
+    if (event.kind === 'wanted' && event.door === this.#door) {
+      this.#lead().catch((error: unknown) => {
+        this.#log.error({ err: error }, 'a program cannot be led to the vchan server');
+        this.#refuse();
+      });
+    } else if (event.kind === 'ended' && event.relay === this.#relay) {
+      this.#relay = undefined;
+      const { reason, detail, bytesSent, bytesReceived } = event;
+      this.#log.info({ reason, detail, bytesSent, bytesReceived }, 'raw stream has ended');
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#changed();
+    this.#parts.plane.closeDoor(this.#door);
+    await this.#watch?.close();
+  }
+
+  #onChange(): void {
+    this.#changed();
+    if (this.#relay !== undefined) {
+      this.#endIfGone(this.#relay).catch((error: unknown) =>
+        this.#log.error({ err: error }, 'the vchan server cannot be looked at'),
+      );
+    }
+  }
+
+  /** A destroyed domain says nothing on its page; its nodes go. A server that ends says so first. */
+  async #endIfGone(relay: number): Promise<void> {
+    if ((await this.#word(RING_REF)) === undefined && relay === this.#relay) {
+      this.#parts.plane.terminate(relay);
+    }
+  }
+
+  async #lead(): Promise<void> {
+    const deadline = Date.now() + PATIENCE;
+    let why = 'nothing is offered there';
+    while (!this.#stopped) {
+      const change = this.#change(deadline - Date.now());
+      const [ringRef, eventChannel] = await Promise.all([
+        this.#word(RING_REF),
+        this.#word(EVENT_CHANNEL),
+      ]);
+      if (ringRef !== undefined && eventChannel !== undefined) {
+        try {
+          this.#relay = await this.#parts.plane.connect(
+            this.#door,
+            this.#peer,
+            ringRef as GrantRef,
+            eventChannel as EventChannelPort,
+          );
+          return;
+        } catch (error) {
+          why = messageOf(error);
+        }
+      }
+      if (!(await change)) {
+        this.#log.warn({ why }, 'a program is refused: the vchan server does not come');
+        this.#refuse();
+        return;
+      }
+    }
+  }
+
+  #refuse(): void {
+    if (!this.#stopped) {
+      this.#parts.plane.refuse(this.#door);
+    }
+  }
+
+  /** True when something changed at the path from now on; false after so many milliseconds. */
+  #change(within: number): Promise<boolean> {
+    return new Promise(resolve => {
+      const timer = setTimeout(() => resolve(false), Math.max(within, 0));
+      this.#changed = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
+  }
+
+  /** Undefined if it is not there, not readable, or no number. */
+  async #word(name: string): Promise<number | undefined> {
+    try {
+      return parseWord(await this.#parts.xenstore.read(`${this.#path}/${name}`));
+    } catch (error) {
+      if (isXsockError(error, 'XENSTORE')) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+}

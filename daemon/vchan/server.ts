@@ -1,0 +1,143 @@
+/**
+ * An export as a plain libxenvchan server for one peer: offers a channel, and a new one each time that a
+ * stream has ended. A new offer has new numbers in xenstore, so a client that comes back quickly never
+ * meets the old one.
+ */
+import type { Logger } from 'pino';
+import type { ExportConfig, VchanOffer } from '../config/config.js';
+import type { VchanEvent, VchanPlane } from '../dataplane/vchan.js';
+import { isXsockError } from '../errors.js';
+import type { DomId } from '../ids.js';
+import { retryDelay } from '../link/backoff.js';
+import { EVENT_CHANNEL, RING_REF } from '../xenstore/paths.js';
+import type { Permission, Xenstore } from '../xenstore/xenstore.js';
+import { absolutePath } from './paths.js';
+
+/** Rings of 64 KiB: with the control page 33 granted pages. */
+const RING_ORDER = 16;
+
+export interface ServerParts {
+  readonly plane: VchanPlane;
+  readonly xenstore: Xenstore;
+  readonly self: DomId;
+  readonly log: Logger;
+}
+
+type Ended = Extract<VchanEvent, { readonly kind: 'ended' }>;
+
+export class VchanServer {
+  readonly #parts: ServerParts;
+  readonly #offer: VchanOffer;
+  readonly #target: ExportConfig['target'];
+  readonly #path: string;
+  readonly #log: Logger;
+  #relay: number | undefined;
+  #failures = 0;
+  #retry: NodeJS.Timeout | undefined;
+  /** Offers are made and nodes written one after the other. */
+  #turn: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(parts: ServerParts, { target }: ExportConfig, offer: VchanOffer) {
+    this.#parts = parts;
+    this.#offer = offer;
+    this.#target = target;
+    this.#path = absolutePath(parts.self, offer.path);
+    this.#log = parts.log.child({ vchan: this.#path, peer: offer.peer });
+  }
+
+  start(): void {
+    this.#next(() => this.#begin());
+  }
+
+  handle(event: Ended): void {
+    if (event.relay !== this.#relay) {
+      return;
+    }
+    this.#relay = undefined;
+    const { reason, detail, bytesSent, bytesReceived } = event;
+    this.#log.info({ reason, detail, bytesSent, bytesReceived }, 'raw stream has ended');
+    const failed = reason === 'target-unavailable' || reason === 'corrupt';
+    this.#failures = failed ? this.#failures + 1 : 0;
+    this.#again();
+  }
+
+  /** xenstored is back: what we published may be lost. */
+  publishAgain(): void {
+    const relay = this.#relay;
+    if (relay !== undefined) {
+      this.#parts.plane.terminate(relay);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
+    await this.#turn;
+    if (this.#relay !== undefined) {
+      this.#parts.plane.terminate(this.#relay);
+    }
+    await this.#withdraw();
+  }
+
+  #again(): void {
+    clearTimeout(this.#retry);
+    if (this.#stopped) {
+      return;
+    }
+    const wait = this.#failures === 0 ? 0 : retryDelay(this.#failures, Math.random());
+    this.#retry = setTimeout(() => this.#next(() => this.#begin()), wait);
+  }
+
+  #next(step: () => Promise<void>): void {
+    this.#turn = this.#turn.then(step).catch((error: unknown) => {
+      this.#failures += 1;
+      this.#log.error({ err: error }, 'the vchan server cannot be offered');
+      this.#again();
+    });
+  }
+
+  async #begin(): Promise<void> {
+    if (this.#stopped || this.#relay !== undefined) {
+      return;
+    }
+    const { plane, xenstore, self } = this.#parts;
+    const { relay, ringRef, eventChannel } = await plane.serve(
+      this.#offer.peer,
+      RING_ORDER,
+      this.#target,
+    );
+    this.#relay = relay;
+    const permissions: readonly Permission[] = [
+      { access: 'n', domid: self },
+      { access: 'r', domid: this.#offer.peer },
+    ];
+    try {
+      await xenstore.transaction(async operations => {
+        for (const [name, value] of [
+          [RING_REF, ringRef],
+          [EVENT_CHANNEL, eventChannel],
+        ] as const) {
+          await operations.write(`${this.#path}/${name}`, String(value));
+          await operations.setPermissions(`${this.#path}/${name}`, permissions);
+        }
+        // Its watch fires on what is below only if it may read the directory, too, once that is removed.
+        await operations.setPermissions(this.#path, permissions);
+      });
+    } catch (error) {
+      this.#relay = undefined;
+      plane.terminate(relay);
+      throw error;
+    }
+  }
+
+  async #withdraw(): Promise<void> {
+    try {
+      await this.#parts.xenstore.remove(this.#path);
+    } catch (error) {
+      if (!isXsockError(error, 'XENSTORE') && !isXsockError(error, 'XENSTORE_GONE')) {
+        throw error;
+      }
+    }
+  }
+}
