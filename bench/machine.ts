@@ -1,7 +1,7 @@
 /** What the figures were measured on: machine, kernel, versions of everything that took part. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import { findProgram, type Peer } from './peers/peer.js';
 
@@ -32,6 +32,7 @@ export async function describeMachine(peers: readonly Peer[]): Promise<Record<st
   const described: Record<string, string> = {
     CPU: `${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown'}`,
     memory: `${Math.round(totalmem() / GIB)} GiB`,
+    'load when it began': loadavg()[0]?.toFixed(2) ?? 'unknown',
     kernel: release(),
     system: distribution(),
     Node: process.version,

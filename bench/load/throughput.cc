@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <stdexcept>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -17,8 +19,8 @@ namespace {
 
 // What programs commonly read at once.
 constexpr std::size_t kReadSize = 65536;
-// What is under way when the writers stop has to arrive within this.
-constexpr double kDrainSeconds = 10;
+// Opening all streams, and the arrival of what is under way when the writers stop, take no longer.
+constexpr double kPatienceSeconds = 10;
 
 void serve_one(const Fd& stream, Shared& shared) {
     std::vector<char> buffer(kReadSize);
@@ -33,6 +35,7 @@ void serve_many(const Fd& listener, unsigned count, Shared& shared) {
     std::unordered_map<int, Fd> streams;
     while (streams.size() < count) {
         Fd stream = accept_from(listener);
+        shared.accepted.fetch_add(1);
         poller.add_readable(stream.get());
         const int key = stream.get();
         streams.emplace(key, std::move(stream));
@@ -53,7 +56,9 @@ void serve_many(const Fd& listener, unsigned count, Shared& shared) {
 // One stream needs no epoll: each side has a call that blocks.
 void serve(const Fd& listener, const Options& options, Shared& shared) {
     if (options.count == 1) {
-        serve_one(accept_from(listener), shared);
+        const Fd stream = accept_from(listener);
+        shared.accepted.fetch_add(1);
+        serve_one(stream, shared);
     } else {
         serve_many(listener, options.count, shared);
     }
@@ -91,9 +96,32 @@ class Window {
     std::uint64_t first_bytes_ = 0;
 };
 
+// Waits until a counter of the service has reached the number of streams; false if it takes too
+// long.
+bool reaches(const std::atomic<std::uint64_t>& counter, const Options& options) {
+    const double deadline = now() + kPatienceSeconds;
+    while (counter.load() < options.count) {
+        if (now() > deadline) {
+            return false;
+        }
+        const timespec pause{0, 1'000'000};
+        ::nanosleep(&pause, nullptr);
+    }
+    return true;
+}
+
+// A way in between that takes its time to open streams is measured when it has.
+void wait_for_streams(const Options& options, const Shared& shared) {
+    if (!reaches(shared.accepted, options)) {
+        throw std::runtime_error("only " + std::to_string(shared.accepted.load()) + " of " +
+                                 std::to_string(options.count) + " streams have arrived");
+    }
+}
+
 double write_one(const Options& options, Shared& shared) {
     const std::vector<char> data(options.size, 'x');
     const Fd stream = dial(options.dial);
+    wait_for_streams(options, shared);
     Window window(options, shared);
     while (window.open() && send_all(stream.get(), data)) {
     }
@@ -109,6 +137,7 @@ double write_many(const Options& options, Shared& shared) {
         set_nonblocking(streams.back().get());
         poller.add_writable(streams.back().get());
     }
+    wait_for_streams(options, shared);
     Window window(options, shared);
     while (window.open()) {
         for (const int fd : poller.wait(100)) {
@@ -119,22 +148,10 @@ double write_many(const Options& options, Shared& shared) {
     return window.mib_per_second();
 }
 
-bool drained(const Options& options, const Shared& shared) {
-    const double deadline = now() + kDrainSeconds;
-    while (shared.ended.load() < options.count) {
-        if (now() > deadline) {
-            return false;
-        }
-        const timespec pause{0, 1'000'000};
-        ::nanosleep(&pause, nullptr);
-    }
-    return true;
-}
-
 std::string measure(const Options& options, Shared& shared) {
     const double rate =
         options.count == 1 ? write_one(options, shared) : write_many(options, shared);
-    const bool complete = drained(options, shared);
+    const bool complete = reaches(shared.ended, options);
     char text[128];
     std::snprintf(text, sizeof text, "\"mibPerSecond\":%.2f,\"bytes\":%llu,\"complete\":%s", rate,
                   static_cast<unsigned long long>(shared.bytes.load()),

@@ -69,6 +69,9 @@ ${atRestText(results)}
 
 ## Measured on
 
+On Debian, what takes part is installed by \`apt-get install g++ make systemd haproxy nginx-light
+libnginx-mod-stream socat\`; what is missing is skipped, with its reason.
+
 ${list(results.machine)}
 ${notMeasured(results)}`;
 }

@@ -1,0 +1,50 @@
+/** The benchmark measures: the load generator's modes, a pair of proxies, and xsock, each briefly. */
+import { join } from 'node:path';
+import t from 'tap';
+import { buildLoad, holding, measure } from '../../bench/load.js';
+import { METRICS } from '../../bench/metrics.js';
+import { node } from '../../bench/peers/node.js';
+import type { Peer } from '../../bench/peers/peer.js';
+import { plain } from '../../bench/peers/plain.js';
+import { xsock } from '../../bench/peers/xsock.js';
+import { placements } from '../../bench/placement.js';
+import { cpuSeconds, memoryOf } from '../../bench/usage.js';
+import { temporaryDirectory } from '../support/temp-directory.js';
+
+const BRIEFLY = ['--seconds', '0.05', '--warm-up', '0'];
+const [placement] = placements([0]).slice(-1);
+if (placement === undefined) throw new Error('there is always one');
+
+await buildLoad();
+
+for (const peer of [plain, node, xsock] as readonly Peer[]) {
+  t.test(`${peer.title}: every metric has values`, async t => {
+    const way = await peer.open(temporaryDirectory(t), placement);
+    t.teardown(() => way.stop());
+    for (const metric of METRICS) {
+      const before = cpuSeconds(way.pids);
+      const json = await measure(way, placement, [...metric.load, ...BRIEFLY]);
+      const answer = { json, cpu: cpuSeconds(way.pids) - before };
+      for (const value of metric.values) {
+        t.ok(value.ofProxies || value.read(answer) > 0, `${metric.id}: ${value.id}`);
+      }
+      if (way.pids.length > 0) t.ok(answer.cpu > 0, `${metric.id}: CPU time`);
+    }
+    const held = await holding(way, placement, 100, async () => memoryOf(way.pids));
+    t.equal(held > 0, way.pids.length > 0);
+  });
+}
+
+t.test('a way that leads nowhere is an error that names it', async t => {
+  const path = join(temporaryDirectory(t), 'nobody');
+  const way = await plain.open(temporaryDirectory(t), placement);
+  await t.rejects(measure({ ...way, dial: path }, placement, ['roundtrip']), {
+    message: /nobody: No such file or directory/,
+  });
+  await t.rejects(
+    holding({ ...way, dial: path }, placement, 1, async () => 0),
+    {
+      message: /nobody: No such file or directory/,
+    },
+  );
+});
