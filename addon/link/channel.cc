@@ -58,18 +58,22 @@ ChannelMemory ChannelMemory::share(hypervisor::GrantedMemory& memory, hypervisor
 
 ChannelMemory ChannelMemory::map(hypervisor::GrantedMemory& memory, hypervisor::DomId owner,
                                  hypervisor::GrantRef ring_ref, hypervisor::EventChannelPort port,
-                                 std::uint16_t smallest) {
+                                 Offers offers) {
     // Looked at before it is mapped for good: letting go of the final mapping would clear cli_live,
     // and an offer that somebody else uses must not be disturbed.
     const hypervisor::GrantRef refs[] = {ring_ref};
+    const std::uint16_t smallest = offers == Offers::kStock ? abi::kSmallestOrder : abi::kMinOrder;
+    bool left_behind = false;
     std::uint16_t left_order = 0;
     std::uint16_t right_order = 0;
     std::vector<hypervisor::GrantRef> ring_refs;
     {
         const auto probe = memory.map(owner, refs, Access::kReadWrite, nullptr);
         auto& page = *reinterpret_cast<abi::ControlPage*>(probe->bytes().data());
+        const std::uint8_t client = ring::load_acquire(page.cli_live);
+        left_behind = offers == Offers::kStock && client == abi::kGone;
         if (ring::load_acquire(page.srv_live) != abi::kLive ||
-            ring::load_acquire(page.cli_live) != abi::kNoClientYet) {
+            (client != abi::kNoClientYet && !left_behind)) {
             sys::throw_errno("map: the offer is already taken", EBUSY);
         }
         // Peer-written: copied once, then checked.
@@ -104,6 +108,16 @@ ChannelMemory ChannelMemory::map(hypervisor::GrantedMemory& memory, hypervisor::
     };
     channel.left_ = ring(channel.mapped_left_, left_order);
     channel.right_ = ring(channel.mapped_right_, right_order);
+    if (left_behind) {
+        // What the server wrote for the client before is not for us. Peer-written: read once.
+        channel.start_ = {ring::load_acquire(channel.page_->left.prod),
+                          ring::load_acquire(channel.page_->left.cons),
+                          ring::load_acquire(channel.page_->right.prod)};
+        if (channel.start_.left_prod - channel.start_.left_cons > channel.left_.size()) {
+            sys::throw_errno("map: impossible indices", EPROTO);
+        }
+        ring::store_release(channel.page_->right.cons, channel.start_.right_cons);
+    }
     return channel;
 }
 
@@ -142,6 +156,10 @@ Channel::Channel(ChannelMemory memory) noexcept
       producer_(sides_of(memory_).out_buffer, sides_of(memory_).out.prod,
                 sides_of(memory_).out.cons),
       consumer_(sides_of(memory_).in_buffer, sides_of(memory_).in.prod, sides_of(memory_).in.cons) {
+    if (memory_.role() == Role::kClient) {
+        producer_.start_at(memory_.start().left_prod, memory_.start().left_cons);
+        consumer_.start_at(memory_.start().right_cons);
+    }
 }
 
 void Channel::say_live() noexcept {

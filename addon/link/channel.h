@@ -24,6 +24,12 @@ enum class PeerState : std::uint8_t {
     kCorrupt,  // the live byte has a value that means nothing
 };
 
+// What a client takes.
+enum class Offers : std::uint8_t {
+    kOurs,   // good once; rings in pages of their own
+    kStock,  // any libxenvchan server: small rings, and a channel that an earlier client has left
+};
+
 // The granted or mapped pages of a channel. Destroying it runs the unmap-notify and gives them
 // back.
 class ChannelMemory {
@@ -34,10 +40,9 @@ class ChannelMemory {
                                std::uint16_t order, hypervisor::EventChannelPort port);
     // Maps the channel whose control page is `ring_ref` of `owner`. Throws std::system_error: EBUSY
     // if somebody took the offer already, EPROTO if the page does not describe a channel.
-    // Rings smaller than 2^`smallest` are not taken.
     static ChannelMemory map(hypervisor::GrantedMemory& memory, hypervisor::DomId owner,
                              hypervisor::GrantRef ring_ref, hypervisor::EventChannelPort port,
-                             std::uint16_t smallest = abi::kMinOrder);
+                             Offers offers = Offers::kOurs);
 
     ChannelMemory(ChannelMemory&&) noexcept = default;
     ChannelMemory& operator=(ChannelMemory&&) = delete;
@@ -52,10 +57,19 @@ class ChannelMemory {
     // Server only: the reference of the control page.
     [[nodiscard]] hypervisor::GrantRef ring_ref() const noexcept { return ring_ref_; }
 
+    // Where the indices stood when it was mapped; all 0 but for a channel that was used before.
+    struct Start {
+        std::uint32_t left_prod = 0;
+        std::uint32_t left_cons = 0;
+        std::uint32_t right_cons = 0;
+    };
+    [[nodiscard]] const Start& start() const noexcept { return start_; }
+
   private:
     explicit ChannelMemory(Role role) noexcept : role_(role) {}
 
     Role role_;
+    Start start_;
     hypervisor::GrantRef ring_ref_ = 0;
     abi::ControlPage* page_ = nullptr;
     std::span<std::byte> left_;

@@ -14,6 +14,8 @@ class Consumer {
   public:
     Consumer(std::span<std::byte> buffer, std::uint32_t& prod, std::uint32_t& cons) noexcept
         : buffer_(buffer), shared_prod_(prod), shared_cons_(cons) {}
+    // A ring that was used before: reads on at `start`.
+    void start_at(std::uint32_t start) noexcept { cons_ = published_ = prod_ = start; }
 
     // Looks how far the peer has written. False: it claims more than the ring holds, or took bytes
     // back (corrupt).

@@ -16,6 +16,12 @@ class Producer {
     // `buffer.size()` is a power of two. `prod` and `cons` are words of the control page.
     Producer(std::span<std::byte> buffer, std::uint32_t& prod, std::uint32_t& cons) noexcept
         : buffer_(buffer), shared_prod_(prod), shared_cons_(cons) {}
+    // A ring that was used before: writes on at `prod_start`, where the peer has read up to
+    // `cons_start`. prod_start - cons_start <= size().
+    void start_at(std::uint32_t prod_start, std::uint32_t cons_start) noexcept {
+        prod_ = published_ = prod_start;
+        cons_ = cons_start;
+    }
 
     // Looks how far the peer has read. False: it claims to have read what was never written
     // (corrupt).

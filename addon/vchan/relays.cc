@@ -206,7 +206,7 @@ RelayId Relays::connect(DoorId door_id, hypervisor::DomId peer, hypervisor::Gran
     const auto port = commands_.call([&] { return doorbells.bind_interdomain(peer, peer_port); });
     try {
         link::ChannelMemory memory = link::ChannelMemory::map(*hypervisor_.memory, peer, ring_ref,
-                                                              port, abi::kSmallestOrder);
+                                                              port, link::Offers::kStock);
         return commands_.call([&] {
             const auto door = doors_.find(door_id);
             if (door == doors_.end() || !door->second->waiting.valid()) {

@@ -319,6 +319,32 @@ void run_hostile() {
             CHECK(error == EPROTO);
         }
     });
+    tap::test("a channel that an earlier client has left is taken on where it stands", [] {
+        Pair pair;
+        const auto server = hypervisor::loopback::connect_loopback(pair.server.dir);
+        const auto port = server.doorbells->allocate_unbound(kClient);
+        const auto shared =
+            server.memory->share(kClient, 1, hypervisor::Access::kReadWrite, nullptr);
+        auto& page = *reinterpret_cast<abi::ControlPage*>(shared->bytes().data());
+        page.left_order = 11;
+        page.right_order = 10;
+        page.left = {4'000, 4'000};
+        page.right = {7'000, 7'005};  // 5 bytes that nobody read: not for the next client
+        page.srv_live = abi::kLive;
+        page.cli_live = abi::kGone;
+        const auto program = dial(pair.path);
+        write_all(program.get(), "again");
+        pair.client.take<vchan::Wanted>();
+        pair.client.relays->connect(pair.door, kServer, shared->refs()[0], port);
+        for (int i = 0; i < 10'000 && ring::load_acquire(page.left.prod) != 4'005; ++i) {
+            ::poll(nullptr, 0, 1);
+        }
+        CHECK(std::memcmp(shared->bytes().data() + 2048 + (4'000 & 2047), "again", 5) == 0);
+        std::memcpy(shared->bytes().data() + 1024 + (7'005 & 1023), "yes", 3);
+        ring::store_release(page.right.prod, 7'008);
+        server.doorbells->notify(port);
+        CHECK(read_some(program.get(), 3) == "yes");
+    });
     tap::test("rings inside the control page carry bytes: 1 KiB to us, 2 KiB from us", [] {
         Pair pair;
         const auto server = hypervisor::loopback::connect_loopback(pair.server.dir);

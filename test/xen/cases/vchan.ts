@@ -55,7 +55,7 @@ async function cServer(t: Test, domu1: Domain, domu2: Domain): Promise<void> {
   });
   for (let i = 0; i < 5; i++) {
     // Ends its side after all has come back: the stock server only then sees an end.
-    const command = `head -c 100000 /dev/urandom > /tmp/sent && (cat /tmp/sent; sleep 1) |
+    const command = `head -c 100000 /dev/urandom > /tmp/sent && (cat /tmp/sent; sleep 2) |
       socat -t 0 - UNIX-CONNECT:/run/xsock/vchan/${domu2.domid}/stock > /tmp/got; cmp /tmp/sent /tmp/got`;
     await domu1.run(['sh', '-c', command]);
     t.pass(`stream ${i + 1}: the same 100000 bytes came back`);
@@ -63,6 +63,7 @@ async function cServer(t: Test, domu1: Domain, domu2: Domain): Promise<void> {
   t.same(await domu2.ask('ended', { name: 'vchan-echo' }), { code: 0, signal: null });
 }
 
+/** It takes the end of a program's input for the end of everything: the question is left open. */
 async function proxyClient(t: Test, domu1: Domain, domu2: Domain): Promise<void> {
   const path = `/local/domain/${domu1.domid}/data/vchan/oneshot`;
   await domu2.ask('start', {
@@ -74,7 +75,7 @@ async function proxyClient(t: Test, domu1: Domain, domu2: Domain): Promise<void>
   await domu2.ask('appears', { path: '/tmp/proxied' });
   for (let i = 0; i < 5; i++) {
     const said = await domu2.run([
-      ...['sh', '-c', `echo hello${i} | socat -t 20 - UNIX-CONNECT:/tmp/proxied`],
+      ...['sh', '-c', `(echo hello${i}; sleep 5) | socat -t 0 - UNIX-CONNECT:/tmp/proxied`],
     ]);
     t.equal(said, `${i}olleh\n`, 'the first and the last bytes, and the end');
   }
