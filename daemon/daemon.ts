@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import { describeChanges } from './broker/changes.js';
 import type { BrokerContext, Settings } from './broker/context.js';
+import { Directory } from './broker/directory.js';
 import { OwnExports } from './broker/own-exports.js';
 import { Peers } from './broker/peers.js';
 import { exportedStatus, importedStatus, ownStatus, peerStatus } from './broker/status.js';
@@ -53,6 +54,7 @@ export class Daemon {
   readonly #context: BrokerContext;
   readonly #peers: Peers;
   readonly #vchans: Vchans;
+  readonly #directory: Directory;
   readonly #roster: Roster;
   #settings: Settings;
   #own: OwnExports | undefined;
@@ -86,15 +88,19 @@ export class Daemon {
       log,
     });
     this.#peers = new Peers(this.#context);
+    this.#directory = new Directory(xenstore, log, () => this.#settings.config.directory);
     this.#roster = new Roster(
       {
         xenstore,
         self: domid,
         log,
-        onRoster: entries => this.#peers.update(entries),
+        onRoster: (entries, known) => {
+          this.#peers.update(entries, known);
+          if (domid === 0 && known !== undefined) this.#directory.update(known);
+        },
         forgotten: listed => this.#peers.forgotten(listed),
       },
-      config.peers,
+      config,
     );
   }
 
@@ -134,7 +140,7 @@ export class Daemon {
     this.#settings = { config, accounts };
     this.#parts.log.level = config.log.level;
     this.#parts.dataplane.setLimits(config.limits);
-    await this.#roster.configure(config.peers);
+    await this.#roster.configure(config);
     for (const peer of this.#peers.all()) {
       peer.applyExports();
       peer.applyImports();
@@ -153,6 +159,7 @@ export class Daemon {
       this.#stopping = true;
       await this.#restored?.close();
       await this.#roster.close();
+      await this.#directory.stop();
     }
     await Promise.all([this.#peers.stop(drain), this.#own?.stop(drain), this.#vchans.stop()]);
     this.#view.close();
@@ -279,6 +286,7 @@ export class Daemon {
     // The mark is looked for before it is written anew.
     await this.#store.intact();
     await this.#store.mark();
+    await this.#directory.forget();
     this.#vchans.publishAgain();
     await Promise.all([this.#roster.look(), ...this.#peers.all().map(peer => peer.publishAgain())]);
   }

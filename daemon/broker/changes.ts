@@ -9,8 +9,8 @@ function exportName({ name, port }: ExportConfig): string {
 function importName({ peer, service }: ImportConfig): string {
   return `${selectorKey(service)} of ${selectorKey(peer)}`;
 }
-function peerName({ domid }: PeerConfig): string {
-  return `domain ${domid}`;
+function peerName({ domid, name }: PeerConfig): string {
+  return domid === undefined ? `domain '${name}'` : `domain ${domid}`;
 }
 
 function sentences<Item>(

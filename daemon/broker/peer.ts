@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import type { DataplaneEvent } from '../dataplane/dataplane.js';
 import { type Observation, PeerWatch } from '../discovery/peer-watch.js';
+import type { RosterEntry } from '../discovery/roster.js';
 import { messageOf } from '../errors.js';
 import type { DomId, LinkId } from '../ids.js';
 import type { LinkState } from '../link/machine.js';
@@ -30,14 +31,16 @@ export class Peer {
   readonly #supervisor: LinkSupervisor;
   readonly #watch: PeerWatch;
   #name: string | undefined;
+  #uuid: string | undefined;
   #instance: string | undefined;
   #offered: readonly OfferedService[] = [];
   #stopped = false;
 
-  constructor(context: BrokerContext, { domid, name }: PeerIdentity) {
+  constructor(context: BrokerContext, { domid, name, uuid }: RosterEntry) {
     this.domid = domid;
     this.#context = context;
     this.#name = name;
+    this.#uuid = uuid;
     this.#log = context.log.child({ peer: domid });
     const { self, dataplane, xenstore } = context;
     this.#nodes = new LinkNodes(xenstore, self, domid);
@@ -60,6 +63,9 @@ export class Peer {
 
   get name(): string | undefined {
     return this.#name;
+  }
+  get uuid(): string | undefined {
+    return this.#uuid;
   }
   get state(): LinkState {
     return this.#supervisor.state;
@@ -108,7 +114,9 @@ export class Peer {
     this.#show(event.link);
   }
 
-  rename(name: string | undefined): void {
+  /** What is known of it from elsewhere than from itself. */
+  describe({ name, uuid }: RosterEntry): void {
+    this.#uuid = uuid;
     if (name !== this.#name) {
       this.#name = name;
       this.applyExports();

@@ -1,4 +1,5 @@
 /** The peers that there are now: made and ended as the roster says, and found by domid or by link. */
+import type { KnownDomain } from '../discovery/domains.js';
 import type { RosterEntry } from '../discovery/roster.js';
 import type { DomId } from '../ids.js';
 import type { BrokerContext } from './context.js';
@@ -22,12 +23,15 @@ export class Peers {
     return this.#peers.get(domid);
   }
 
-  update(entries: readonly RosterEntry[]): void {
+  /** `known`: all domains that there are; undefined where nobody tells. */
+  update(entries: readonly RosterEntry[], known: readonly KnownDomain[] | undefined): void {
     const wanted = new Set(entries.map(({ domid }) => domid));
     for (const [domid, peer] of this.#peers) {
       if (!wanted.has(domid)) {
         if (peer.state.kind === 'up') {
-          this.#context.log.info({ peer: domid }, 'its domain is gone, or no peer any more');
+          const gone = known !== undefined && !known.some(domain => domain.domid === domid);
+          const reason = gone ? 'peer domain gone' : 'no peer any more';
+          this.#context.log.warn({ peer: domid, reason }, 'link is down');
         }
         this.#peers.delete(domid);
         this.#end(peer, 0);
@@ -38,7 +42,7 @@ export class Peers {
       if (peer === undefined) {
         this.#begin(entry);
       } else {
-        peer.rename(entry.name);
+        peer.describe(entry);
       }
     }
   }

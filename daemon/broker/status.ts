@@ -28,6 +28,7 @@ export function peerStatus(peer: Peer, counters: readonly LinkCounters[]): PeerS
   return {
     domid: peer.domid,
     name: peer.name ?? null,
+    uuid: peer.uuid ?? null,
     self: false,
     state: stateName(state),
     reason: state.kind === 'down' ? state.reason : '',
@@ -52,6 +53,7 @@ export function ownStatus(
   return {
     domid: own.domid,
     name: own.name ?? null,
+    uuid: null,
     self: true,
     state: own.link === undefined ? 'absent' : 'up',
     reason: '',

@@ -13,11 +13,11 @@ export function buildPeers(root: LocatedMap, report: Report): readonly PeerConfi
     const nameNode = report.text(item, 'name');
     if (nameNode !== undefined) names.add(nameNode.value, nameNode, report);
     const domidNode = report.scalar(item, 'domid');
-    if (domidNode === undefined) return [];
-    const domid = domidOf(domidNode, report);
-    if (domid === undefined) return [];
-    domids.add(domid, domidNode, report);
+    const domid = domidNode === undefined ? undefined : domidOf(domidNode, report);
+    if (domidNode !== undefined && domid !== undefined) domids.add(domid, domidNode, report);
+    const name = nameNode?.value;
+    if (domid === undefined && name === undefined) return [];
     const { file, line, column } = item.place;
-    return [{ domid, name: nameNode?.value, source: { file, line, column } }];
+    return [{ domid, name, source: { file, line, column } }];
   });
 }

@@ -4,6 +4,7 @@
  */
 import { posix } from 'node:path';
 import { pathFault } from './address.js';
+import { buildDirectory } from './build-directory.js';
 import { buildExports } from './build-exports.js';
 import { buildImports } from './build-imports.js';
 import { buildPeers } from './build-peers.js';
@@ -18,6 +19,7 @@ export function buildConfig(root: LocatedMap, report: Report): Config {
     run: buildRun(root, report),
     log: buildLog(report.map(root, 'log'), report),
     peers: buildPeers(root, report),
+    directory: buildDirectory(report.map(root, 'directory'), report),
     exports: buildExports(root, report),
     imports: buildImports(root, report),
     limits: buildLimits(report.map(root, 'limits'), report),

@@ -26,10 +26,11 @@ export interface LogConfig {
   readonly format: LogFormat;
 }
 
-/** One domain to link with. */
+/** One domain to link with: at least one of `domid` and `name` is set. */
 export interface PeerConfig {
-  readonly domid: DomId;
-  /** Domain name that the operator vouches for, where xenstore does not tell it. */
+  /** Undefined: whichever domain has the name now. */
+  readonly domid: DomId | undefined;
+  /** With a domid: the name that the operator vouches for, whatever xenstore tells. */
   readonly name: string | undefined;
   readonly source: SourcePosition;
 }
@@ -99,6 +100,14 @@ export interface ImportConfig {
   readonly source: SourcePosition | undefined;
 }
 
+/** Names of domains, from domain 0 to guests that trust it. */
+export interface DirectoryConfig {
+  /** In domain 0: the guests that may read it. Empty: there is none. */
+  readonly publish: readonly PeerSelector[];
+  /** In a guest: believe it. */
+  readonly trust: boolean;
+}
+
 export interface LinkConfig extends LinkTimings {
   /** Base-2 logarithm of the bytes of the ring in each direction, 12..20. */
   readonly ringOrder: number;
@@ -110,6 +119,7 @@ export interface Config {
   readonly log: LogConfig;
   /** Undefined: a guest links with dom0, dom0 with every guest that publishes for it. */
   readonly peers: readonly PeerConfig[] | undefined;
+  readonly directory: DirectoryConfig;
   readonly exports: readonly ExportConfig[];
   /** In order; without `imports` in the files this is one rule that takes every service. */
   readonly imports: readonly ImportConfig[];

@@ -19,7 +19,7 @@ export interface ConfigDiff {
   readonly imports: ListDiff<ImportConfig>;
   /** The same rules in another order: since the first match wins, that may change everything. */
   readonly importsReordered: boolean;
-  /** Told apart by domid; peers that are found by themselves are not among them. */
+  /** Told apart by domid, or by name where there is no domid; peers that are found by themselves are not among them. */
   readonly peers: ListDiff<PeerConfig>;
   /** Peers are listed now and were found by themselves before, or the other way round. */
   readonly peerDiscoveryChanged: boolean;
@@ -42,6 +42,8 @@ const SETTINGS: readonly Setting[] = [
   { key: 'run', value: config => config.run, fixed: true },
   { key: 'log.level', value: config => config.log.level },
   { key: 'log.format', value: config => config.log.format, fixed: true },
+  { key: 'directory.publish', value: config => config.directory.publish.map(selectorKey).join() },
+  { key: 'directory.trust', value: config => String(config.directory.trust) },
   { key: 'limits.streams-per-peer', value: config => config.limits.streamsPerPeer },
   { key: 'limits.memory-per-stream', value: config => config.limits.memoryPerStream },
   { key: 'limits.memory-total', value: config => config.limits.memoryTotal },
@@ -55,7 +57,7 @@ export function diffConfig(before: Config, after: Config): ConfigDiff {
   const exports = diffList(before.exports, after.exports, exportKey);
   const imports = diffList(before.imports, after.imports, importKey);
   const importsReordered = reordered(before.imports, after.imports, importKey);
-  const peers = diffList(before.peers ?? [], after.peers ?? [], peer => `${peer.domid}`);
+  const peers = diffList(before.peers ?? [], after.peers ?? [], peerKey);
   const peerDiscoveryChanged = (before.peers === undefined) !== (after.peers === undefined);
   const changed = SETTINGS.filter(({ value }) => value(before) !== value(after));
   const lists = [exports, imports, peers].flatMap(list => [
@@ -73,6 +75,10 @@ export function diffConfig(before: Config, after: Config): ConfigDiff {
     restart: changed.filter(({ fixed }) => fixed === true).map(({ key }) => key),
     empty: lists.length + changed.length === 0 && !importsReordered && !peerDiscoveryChanged,
   };
+}
+
+function peerKey({ domid, name }: PeerConfig): string {
+  return domid === undefined ? `name ${name}` : `domid ${domid}`;
 }
 
 function exportKey(service: ExportConfig): string {

@@ -12,6 +12,8 @@ export interface PeerStatus {
   readonly domid: number;
   /** As the hypervisor's tools or the configuration call it; null if nobody tells. */
   readonly name: string | null;
+  /** As the toolstack wrote it; null if nobody tells. */
+  readonly uuid: string | null;
   /** The link of this domain with itself: its own exports, seen from inside. */
   readonly self: boolean;
   readonly state: LinkStateName;

@@ -1,63 +1,89 @@
 /**
- * Which domains to link with: those of the configuration; else, in domain 0 every other domain, as they
- * come and go, and in a guest domain 0 alone.
+ * Which domains to link with: those of the configuration, by domid or by name; else, in domain 0 every
+ * other domain, as they come and go, and in a guest domain 0 alone.
  */
 import type { Logger } from 'pino';
 import type { PeerConfig } from '../config/config.js';
+import { formatSource } from '../config/problems.js';
 import { isXsockError } from '../errors.js';
-import { type DomId, parseDomId, toDomId } from '../ids.js';
-import { isDomainName } from '../service/name.js';
-import { DOMAINS, domainName } from '../xenstore/paths.js';
-import type { Watch, Xenstore } from '../xenstore/xenstore.js';
+import { type DomId, toDomId } from '../ids.js';
+import type { Xenstore } from '../xenstore/xenstore.js';
+import { DirectoryReader } from './directory-reader.js';
+import type { DomainSource, KnownDomain } from './domains.js';
+import { ToolstackDomains } from './toolstack.js';
 
 export interface RosterEntry {
   readonly domid: DomId;
-  /** As the toolstack (read by domain 0) or the operator calls it. */
+  /** As the toolstack (read by domain 0, or told by it) or the operator calls it. */
   readonly name: string | undefined;
+  /** As the toolstack wrote it, if it is known. */
+  readonly uuid: string | undefined;
 }
 
 const DOM0 = toDomId(0) as DomId;
+
+/** What the configuration says of it. */
+export interface RosterConfig {
+  readonly peers: readonly PeerConfig[] | undefined;
+  readonly directory: { readonly trust: boolean };
+}
 
 export interface RosterParts {
   readonly xenstore: Xenstore;
   readonly self: DomId;
   readonly log: Logger;
-  readonly onRoster: (entries: readonly RosterEntry[]) => void;
+  /** `known`: all domains of the host; undefined where nobody tells. */
+  readonly onRoster: (
+    entries: readonly RosterEntry[],
+    known: readonly KnownDomain[] | undefined,
+  ) => void;
   /** Domains that are there although xenstore does not list them: it has lost its contents. */
   readonly forgotten: (listed: readonly DomId[]) => Promise<readonly DomId[]>;
 }
 
 export class Roster {
   readonly #parts: RosterParts;
-  #configured: readonly PeerConfig[] | undefined;
-  #watches: Watch[] = [];
+  #config: RosterConfig;
+  #source: DomainSource | undefined;
   #stale = false;
   #looking: Promise<void> | undefined;
   #closed = false;
 
-  constructor(parts: RosterParts, configured: readonly PeerConfig[] | undefined) {
+  constructor(parts: RosterParts, config: RosterConfig) {
     this.#parts = parts;
-    this.#configured = configured;
+    this.#config = config;
   }
 
   async start(): Promise<void> {
-    if (this.#parts.self === DOM0) {
-      for (const path of ['@introduceDomain', '@releaseDomain']) {
-        this.#watches.push(await this.#parts.xenstore.watch(path, () => void this.look()));
+    await this.configure(this.#config);
+  }
+
+  /** Other peers, or another place to learn of them, from now on (a reload). */
+  async configure(config: RosterConfig): Promise<void> {
+    this.#config = config;
+    const { self, xenstore, log } = this.#parts;
+    const wanted = self === DOM0 || config.directory.trust;
+    if (wanted && this.#source === undefined) {
+      this.#source = self === DOM0 ? new ToolstackDomains(xenstore) : new DirectoryReader(xenstore);
+      await this.#source.start(() => void this.look());
+    } else if (!wanted && this.#source !== undefined) {
+      const source = this.#source;
+      this.#source = undefined;
+      await source.close();
+    }
+    for (const { domid, name, source } of config.peers ?? []) {
+      if (domid === undefined && !wanted) {
+        const place = `${formatSource(source)}`;
+        log.warn(`${place}: domain '${name}' cannot be found by name without directory.trust`);
       }
     }
     await this.look();
   }
 
-  /** Other peers from now on (a reload). */
-  async configure(configured: readonly PeerConfig[] | undefined): Promise<void> {
-    this.#configured = configured;
-    await this.look();
-  }
-
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all(this.#watches.map(watch => watch.close()));
+    await this.#looking;
+    await this.#source?.close();
   }
 
   /** Looks at the domains that there are now, and once more if asked to meanwhile. */
@@ -73,9 +99,9 @@ export class Roster {
     try {
       while (this.#stale && !this.#closed) {
         this.#stale = false;
-        const entries = await this.#entries();
+        const known = await this.#known();
         if (!this.#closed) {
-          this.#parts.onRoster(entries);
+          this.#parts.onRoster(this.#entries(known), known);
         }
       }
     } catch (error) {
@@ -85,41 +111,49 @@ export class Roster {
     }
   }
 
-  async #entries(): Promise<readonly RosterEntry[]> {
-    const configured = this.#configured?.filter(peer => peer.domid !== this.#parts.self);
-    if (this.#parts.self !== DOM0) {
-      return configured ?? [{ domid: DOM0, name: undefined }];
+  async #known(): Promise<readonly KnownDomain[] | undefined> {
+    if (this.#source === undefined) {
+      return undefined;
     }
-    const present = await this.#domains();
-    const wanted = configured?.filter(peer => present.includes(peer.domid)) ?? present;
-    return await Promise.all(
-      wanted.map(async peer => {
-        const domid = typeof peer === 'number' ? peer : peer.domid;
-        const given = typeof peer === 'number' ? undefined : peer.name;
-        return { domid, name: given ?? (await this.#name(domid)) };
-      }),
-    );
+    const listed = await this.#source.list();
+    const forgotten =
+      this.#parts.self === DOM0
+        ? await this.#parts.forgotten(listed.map(({ domid }) => domid))
+        : [];
+    return [
+      ...listed,
+      ...forgotten.map(domid => ({ domid, name: undefined, uuid: undefined })),
+    ].sort((a, b) => a.domid - b.domid);
   }
 
-  async #domains(): Promise<readonly DomId[]> {
-    const names = await this.#parts.xenstore.list(DOMAINS);
-    const listed = names
-      .map(parseDomId)
-      .filter(domid => domid !== undefined)
-      .filter(domid => domid !== this.#parts.self);
-    return [...listed, ...(await this.#parts.forgotten(listed))].sort((a, b) => a - b);
+  #entries(known: readonly KnownDomain[] | undefined): readonly RosterEntry[] {
+    const { self } = this.#parts;
+    const entries = new Map<DomId, RosterEntry>();
+    for (const entry of this.#candidates(known)) {
+      // The first word of the configuration counts.
+      if (entry.domid !== self && !entries.has(entry.domid)) entries.set(entry.domid, entry);
+    }
+    return [...entries.values()];
   }
 
-  /** Nobody but the toolstack can write it; still only a possible file name is taken. */
-  async #name(domid: DomId): Promise<string | undefined> {
-    try {
-      const name = await this.#parts.xenstore.read(domainName(domid));
-      return isDomainName(name) ? name : undefined;
-    } catch (error) {
-      if (isXsockError(error, 'XENSTORE')) {
-        return undefined; // it has just gone
-      }
-      throw error;
+  #candidates(known: readonly KnownDomain[] | undefined): readonly RosterEntry[] {
+    const { self } = this.#parts;
+    const { peers } = this.#config;
+    if (peers === undefined) {
+      const all = known ?? [{ domid: DOM0, name: undefined, uuid: undefined }];
+      return self === DOM0 ? all : [describe(DOM0, known)];
     }
+    return peers.flatMap(peer => {
+      const domid = peer.domid ?? known?.find(({ name }) => name === peer.name)?.domid;
+      const gone = self === DOM0 && !known?.some(domain => domain.domid === domid);
+      if (domid === undefined || gone) return [];
+      const entry = describe(domid, known);
+      return [{ ...entry, name: peer.name ?? entry.name }];
+    });
   }
+}
+
+function describe(domid: DomId, known: readonly KnownDomain[] | undefined): RosterEntry {
+  const found = known?.find(domain => domain.domid === domid);
+  return { domid, name: found?.name, uuid: found?.uuid };
 }

@@ -24,6 +24,22 @@ export function domainName(domid: DomId): string {
   return `/local/domain/${domid}/name`;
 }
 
+/** `/vm/<uuid>`: the toolstack's word for which domain this is, whatever its domid. */
+export function domainVm(domid: DomId): string {
+  return `/local/domain/${domid}/vm`;
+}
+
+/** What domain 0 tells chosen guests of the domains of the host; its daemon writes it. */
+export const DIRECTORY = '/local/domain/0/data/xsock/directory';
+
+export function directoryEntry(domid: DomId): string {
+  return `${DIRECTORY}/${domid}`;
+}
+
+/** Below an entry of the directory. */
+export const ENTRY_NAME = 'name';
+export const ENTRY_UUID = 'uuid';
+
 export const DOMAINS = '/local/domain';
 /** Relative to the own home. */
 export const OWN_DOMID = 'domid';

@@ -25,6 +25,7 @@ const STATUS: DaemonStatus = {
     {
       domid: 1,
       name: 'web',
+      uuid: null,
       self: false,
       state: 'up',
       reason: '',
@@ -48,6 +49,7 @@ const STATUS: DaemonStatus = {
     {
       domid: 2,
       name: HOSTILE_NAME,
+      uuid: null,
       self: false,
       state: 'down',
       reason: 'corrupt: frame of 70000 bytes',

@@ -101,11 +101,11 @@ const table: Readonly<Record<string, readonly [string, string]>> = {
   ],
   'an unknown key that is a word of JavaScript': [
     '__proto__: {}',
-    '1:1: __proto__: found the unknown key "__proto__", expected one of run, log, peers, exports, imports, limits, link, drain-timeout',
+    '1:1: __proto__: found the unknown key "__proto__", expected one of run, log, peers, directory, exports, imports, limits, link, drain-timeout',
   ],
   'a merge key': [
     '<<: {run: /x}',
-    '1:1: <<: found the unknown key "<<", expected one of run, log, peers, exports, imports, limits, link, drain-timeout',
+    '1:1: <<: found the unknown key "<<", expected one of run, log, peers, directory, exports, imports, limits, link, drain-timeout',
   ],
   'two documents': [
     'run: /a\n---\nrun: /b',
@@ -147,9 +147,13 @@ const table: Readonly<Record<string, readonly [string, string]>> = {
     'run: /a/',
     '1:6: run: found "/a/", expected a path without a slash at its end',
   ],
-  'a peer without domid': [
-    'peers:\n  - name: web',
-    '2:5: peers[0].domid: found nothing, expected a domid, 0..32751',
+  'a peer without domid and name': [
+    'peers:\n  - {}',
+    '2:5: peers[0]: found none of domid, name, expected at least one of them',
+  ],
+  'a directory that is trusted a little': [
+    'directory: {trust: maybe}',
+    '1:20: directory.trust: found "maybe", expected true or false',
   ],
   'a peer twice': [
     'peers:\n  - domid: 3\n  - domid: 3',

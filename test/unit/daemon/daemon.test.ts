@@ -67,6 +67,7 @@ async function setUp(t: Test, domids: readonly number[]) {
       run,
       log: { ...DEFAULT_LOG, level: 'silent' },
       peers: undefined,
+      directory: { publish: [], trust: false },
       exports: [],
       imports: [IMPORT_EVERYTHING],
       limits: DEFAULT_LIMITS,

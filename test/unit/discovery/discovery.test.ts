@@ -105,16 +105,26 @@ t.test('domain 0 sees domains come and go, with their names; a guest sees domain
   const { xenstored, as, add } = await start(t, [0, 3]);
   const seen = new Latest<readonly RosterEntry[]>();
   const roster = new Roster(
-    { xenstore: await as(0), self: id(0), log, forgotten: async () => [], onRoster: seen.set },
-    undefined,
+    {
+      xenstore: await as(0),
+      self: id(0),
+      log,
+      forgotten: async () => [],
+      onRoster: entries => void seen.set(entries),
+    },
+    { peers: undefined, directory: { trust: false } },
   );
   await roster.start();
-  t.same(await seen.until(entries => entries.length === 1), [{ domid: 3, name: 'name-3' }]);
+  t.same(await seen.until(entries => entries.length === 1), [
+    { domid: 3, name: 'name-3', uuid: undefined },
+  ]);
   await add(5);
   await seen.until(entries => entries.length === 2);
   xenstored.removeHome(3);
   xenstored.release(3);
-  t.same(await seen.until(entries => entries.length === 1), [{ domid: 5, name: 'name-5' }]);
+  t.same(await seen.until(entries => entries.length === 1), [
+    { domid: 5, name: 'name-5', uuid: undefined },
+  ]);
   await roster.close();
 
   const guest = new Latest<readonly RosterEntry[]>();
@@ -125,8 +135,8 @@ t.test('domain 0 sees domains come and go, with their names; a guest sees domain
     forgotten: async () => [],
     onRoster: guest.set,
   };
-  await new Roster(parts, undefined).start();
-  t.same(await guest.until(() => true), [{ domid: 0, name: undefined }]);
+  await new Roster(parts, { peers: undefined, directory: { trust: false } }).start();
+  t.same(await guest.until(() => true), [{ domid: 0, name: undefined, uuid: undefined }]);
 });
 
 t.test('nodes are for that peer alone, and withdrawn whole', async t => {

@@ -25,16 +25,12 @@ export async function startDaemons(domains: Domains): Promise<void> {
   }
 }
 
-export async function startDaemon(
-  { dom0, domu1, domu2 }: Domains,
-  domain: Domain,
-  more = '',
-): Promise<void> {
+export async function startDaemon({ dom0, domu1, domu2 }: Domains, domain: Domain): Promise<void> {
   const others = [dom0, domu1, domu2].filter(other => other !== domain);
-  await domain.startDaemon(configOf(domain, others, more));
+  await domain.startDaemon(configOf(domain, others));
 }
 
-/** A guest that is there again, from its kernel up: services, daemon; the others learn of its domid. */
+/** A guest that is there again, from its kernel up: services and daemon. The others find it by themselves. */
 export async function startAgain(domains: Domains, guest: Domain): Promise<void> {
   await startServices(guest);
   await startDaemon(domains, guest);

@@ -3,7 +3,6 @@ import type { Test } from 'tap';
 import type { Domain } from '../domain.js';
 import type { XenLab } from '../lab.js';
 import { type Domains, noZombies, startAgain, startDaemon } from './domains.js';
-import { configOf } from './services.js';
 
 const LOAD_STREAMS = 8;
 
@@ -19,13 +18,6 @@ async function echoes(t: Test, from: Domain, to: Domain): Promise<void> {
   const path = await from.socket(to, 'echo');
   const { equal } = await from.ask('echo', { path, bytes: 20_000, count: 3 });
   t.equal(equal, 3, `${from.name} to ${to.name}`);
-}
-
-/** The peer's daemon is told of a guest's new domid by its configuration: guest-to-guest links name both. */
-async function tellOf(domains: Domains, told: Domain): Promise<void> {
-  const others = [domains.dom0, domains.domu1, domains.domu2].filter(other => other !== told);
-  await told.ask('write', { path: '/etc/xsock/xsock.yaml', content: configOf(told, others) });
-  await told.ask('signal', { name: 'xsockd', signal: 'SIGHUP' });
 }
 
 export async function daemonDeath(t: Test, domains: Domains): Promise<void> {
@@ -68,7 +60,6 @@ export async function destroyedUnderLoad(
     t.match(await domu1.logs('link is down', position), /peer domain gone/, `${i}: in ${took} ms`);
     await lab.recreateGuest(domu2);
     await startAgain(domains, domu2);
-    await tellOf(domains, domu1);
     await echoes(t, domu1, domu2);
     await echoes(t, dom0, domu2);
     await noZombies(t, domains);
@@ -98,7 +89,6 @@ export async function rebooted(t: Test, lab: XenLab, domains: Domains): Promise<
   await lab.guestIsUp(domu2);
   t.not(domu2.domid, before, 'it has a new domid');
   await startAgain(domains, domu2);
-  await tellOf(domains, domu1);
   await echoes(t, dom0, domu2);
   await echoes(t, domu1, domu2);
   await noZombies(t, domains);
@@ -128,7 +118,6 @@ export async function restored(t: Test, lab: XenLab, domains: Domains): Promise<
     await survivor.ask('loadEnded', { name, deadline: 10_000 });
   }
   await domu2.ask('loadEnded', { name: own, deadline: 10_000 });
-  await tellOf(domains, domu1);
   for (const [from, to] of [
     [domu1, domu2],
     [domu2, domu1],

@@ -39,16 +39,24 @@ export async function startServices(domain: Domain): Promise<void> {
   await domain.run(['httpd', '-p', '127.0.0.1:80', '-h', '/tmp/www']);
 }
 
-/** Everybody may use everything of everybody; guests link with dom0 and with each other. */
-export function configOf(domain: Domain, others: readonly Domain[], more = ''): string {
+/**
+ * Everybody may use everything of everybody. Guests link with dom0 and with each other, and know each
+ * other's name only, which domain 0 tells them: so they find each other whatever their domids are.
+ */
+export function configOf(domain: Domain, others: readonly Domain[]): string {
   const exports =
     domain.name === 'dom0'
       ? `- { name: xend, target: "unix:${XEND_TARGET}", allow: [any] }`
       : `- { name: redis, target: "unix:${REDIS_TARGET}", allow: [any] }
   - { name: http, port: 80, target: "tcp:127.0.0.1:80", allow: [any] }`;
-  const peers = others.map(({ domid }) => `  - { domid: ${domid} }\n`).join('');
+  const peers = others.map(({ name }) => (name === 'dom0' ? '{ domid: 0 }' : `{ name: ${name} }`));
+  const directory =
+    domain.name === 'dom0'
+      ? 'directory: { publish: [domu1, domu2] }'
+      : `directory: { trust: true }\npeers: [${peers.join(', ')}]`;
   return `exports:
   - { name: echo, port: 7, target: "unix:${ECHO_TARGET}", allow: [any] }
   ${exports}
-${domain.name === 'dom0' ? '' : `peers:\n${peers}`}${more}`;
+${directory}
+`;
 }

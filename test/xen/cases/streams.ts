@@ -19,10 +19,13 @@ export async function streamCases(t: Test, { dom0, domu1, domu2 }: Domains): Pro
       });
     }
   }
-  await t.test('by name in domain 0', async t => {
-    for (const guest of [domu1, domu2]) {
-      const path = await dom0.socket(guest.name, 'echo');
-      t.equal((await dom0.ask('echo', { path, bytes: 5000, count: 1 })).equal, 1, guest.name);
+  await t.test('by name: in domain 0, and in guests, which domain 0 tells', async t => {
+    for (const from of all) {
+      for (const to of all) {
+        const path = await from.socket(to === dom0 ? 'Domain-0' : to.name, 'echo');
+        const { equal } = await from.ask('echo', { path, bytes: 5000, count: 1 });
+        t.equal(equal, 1, `${from.name} to ${to.name}`);
+      }
     }
   });
   await t.test('redis-cli to redis-server, guest to guest and from domain 0', async t => {

@@ -1,0 +1,53 @@
+/**
+ * The domains as domain 0 tells them to a guest that trusts it. All values are domain 0's; what is not
+ * readable (it tells others only, or nobody) is an empty list.
+ */
+import { isXsockError } from '../errors.js';
+import { type DomId, parseDomId } from '../ids.js';
+import { isDomainName } from '../service/name.js';
+import { DIRECTORY, directoryEntry, ENTRY_NAME, ENTRY_UUID } from '../xenstore/paths.js';
+import type { Watch, Xenstore } from '../xenstore/xenstore.js';
+import type { DomainSource, KnownDomain } from './domains.js';
+
+export class DirectoryReader implements DomainSource {
+  readonly #xenstore: Xenstore;
+  #watch: Watch | undefined;
+
+  constructor(xenstore: Xenstore) {
+    this.#xenstore = xenstore;
+  }
+
+  async start(onChange: () => void): Promise<void> {
+    this.#watch = await this.#xenstore.watch(DIRECTORY, onChange);
+  }
+
+  async list(): Promise<readonly KnownDomain[]> {
+    const names = (await unlessHidden(this.#xenstore.list(DIRECTORY))) ?? [];
+    const domids = names.map(parseDomId).filter(domid => domid !== undefined);
+    return await Promise.all(domids.map(domid => this.#describe(domid)));
+  }
+
+  async close(): Promise<void> {
+    await this.#watch?.close();
+  }
+
+  async #describe(domid: DomId): Promise<KnownDomain> {
+    const entry = directoryEntry(domid);
+    const [name, uuid] = await Promise.all([
+      unlessHidden(this.#xenstore.read(`${entry}/${ENTRY_NAME}`)),
+      unlessHidden(this.#xenstore.read(`${entry}/${ENTRY_UUID}`)),
+    ]);
+    return { domid, name: name !== undefined && isDomainName(name) ? name : undefined, uuid };
+  }
+}
+
+async function unlessHidden<Value>(result: Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    if (isXsockError(error, 'XENSTORE', 'ENOENT') || isXsockError(error, 'XENSTORE', 'EACCES')) {
+      return undefined;
+    }
+    throw error;
+  }
+}

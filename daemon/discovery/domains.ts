@@ -1,0 +1,47 @@
+/** The domains of this host, and the two places where a domain may learn of them. */
+import type { DomId } from '../ids.js';
+import type { Watch, Xenstore } from '../xenstore/xenstore.js';
+
+export interface KnownDomain {
+  readonly domid: DomId;
+  /** As the toolstack calls it; undefined if nobody tells, or if it cannot be a file name. */
+  readonly name: string | undefined;
+  /** As the toolstack wrote it: 36 characters, lower case. */
+  readonly uuid: string | undefined;
+}
+
+export interface DomainSource {
+  /** Calls back whenever a look at list() may show something new; once at once. */
+  start(onChange: () => void): Promise<void>;
+  /** Throws `XENSTORE_GONE`, or `XENSTORE` for what cannot be explained by a domain that has just gone. */
+  list(): Promise<readonly KnownDomain[]>;
+  close(): Promise<void>;
+}
+
+/** Watches of one owner that come and go, so that none is left behind whatever is under way. */
+export class WatchSet {
+  readonly #xenstore: Xenstore;
+  readonly #watches = new Map<string, Promise<Watch>>();
+
+  constructor(xenstore: Xenstore) {
+    this.#xenstore = xenstore;
+  }
+
+  /** Watches exactly these from now on. */
+  async set(paths: readonly string[], onChange: () => void): Promise<void> {
+    const gone = [...this.#watches.keys()].filter(path => !paths.includes(path));
+    for (const path of paths) {
+      if (!this.#watches.has(path)) {
+        this.#watches.set(path, this.#xenstore.watch(path, onChange));
+      }
+    }
+    const closing = gone.map(path => this.#remove(path));
+    await Promise.all([...this.#watches.values(), ...closing]);
+  }
+
+  async #remove(path: string): Promise<void> {
+    const watch = this.#watches.get(path);
+    this.#watches.delete(path);
+    await (await watch)?.close();
+  }
+}

@@ -1,0 +1,63 @@
+/** Names that domain 0 tells guests: by-name, allow-lists and peers by name work in guests that trust it. */
+import { existsSync } from 'node:fs';
+import t from 'tap';
+import { eventually } from '../support/eventually.js';
+import { echo, echoes, serve } from '../support/streams.js';
+import { killDaemon, socketOf, Testbed } from '../support/testbed.js';
+
+t.test('guests find each other by name, also after one was made anew', async t => {
+  const testbed = await Testbed.start(t);
+  await testbed.introduce(1, 'one');
+  await testbed.introduce(2, 'two');
+  await serve(t, testbed.path('echo'), echo);
+  await testbed.daemon(0, 'directory: {publish: [one, two]}\n');
+  const yaml = (peer: string) =>
+    `directory: {trust: true}\npeers: [{domid: 0}, {name: ${peer}}]\n` +
+    `exports: [{name: echo, target: "unix:${testbed.path('echo')}", allow: [${peer}]}]\n`;
+  const one = await testbed.daemon(1, yaml('two'));
+  const two = await testbed.daemon(2, yaml('one'));
+  t.ok(await echoes(await socketOf(one, 'two', 'echo'), 100_000));
+  t.ok(await echoes(await socketOf(two, 'one', 'echo'), 100_000));
+  const { peers } = await one.control.status();
+  t.match(
+    peers.map(({ domid, name }) => [domid, name]),
+    [
+      [0, 'Domain-0'],
+      [1, 'one'],
+      [2, 'two'],
+    ],
+  );
+  t.match(peers[2]?.uuid, /^[0-9a-f-]{36}$/);
+
+  two.process.child.kill('SIGSTOP');
+  await testbed.destroy(2);
+  await killDaemon(two);
+  await eventually(async () => {
+    if (existsSync(`${one.run}/2`)) throw new Error('its paths are still there');
+  });
+  await testbed.introduce(5, 'two');
+  const again = await testbed.daemon(5, yaml('one'));
+  t.ok(await echoes(await socketOf(one, 5, 'echo'), 100_000), 'no reload, a new domid');
+  t.ok(await echoes(await socketOf(one, 'two', 'echo'), 100_000));
+  t.ok(await echoes(await socketOf(again, 'one', 'echo'), 100_000));
+});
+
+t.test('a guest that is not told, or does not trust, goes by domids', async t => {
+  const testbed = await Testbed.start(t);
+  await testbed.introduce(1, 'one');
+  await testbed.introduce(2, 'two');
+  await serve(t, testbed.path('echo'), echo);
+  await testbed.daemon(
+    0,
+    `directory: {publish: [one]}
+exports: [{name: echo, target: "unix:${testbed.path('echo')}", allow: [any]}]
+`,
+  );
+  const told = await testbed.daemon(1, 'peers: [{domid: 0}, {name: two}]\n');
+  const untold = await testbed.daemon(2, 'directory: {trust: true}\n');
+  for (const guest of [told, untold]) {
+    t.ok(await echoes(await socketOf(guest, 0, 'echo'), 1000));
+    t.notOk(existsSync(`${guest.run}/by-name/Domain-0`));
+  }
+  t.match(told.log(), /domain 'two' cannot be found by name without directory.trust/);
+});

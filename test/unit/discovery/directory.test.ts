@@ -1,0 +1,146 @@
+/** What domain 0 tells guests of the domains of the host, over the real loopback xenstored. */
+import { join } from 'node:path';
+import { pino } from 'pino';
+import t, { type Test } from 'tap';
+import { DirectoryPublisher } from '../../../daemon/discovery/directory-publisher.js';
+import { DirectoryReader } from '../../../daemon/discovery/directory-reader.js';
+import type { KnownDomain } from '../../../daemon/discovery/domains.js';
+import { Roster, type RosterEntry } from '../../../daemon/discovery/roster.js';
+import { ToolstackDomains } from '../../../daemon/discovery/toolstack.js';
+import type { DomId } from '../../../daemon/ids.js';
+import { Xenstored } from '../../../daemon/loopback/xenstored/xenstored.js';
+import { connectXenstore } from '../../../daemon/xenstore/client.js';
+import { unixTransport } from '../../../daemon/xenstore/transport.js';
+import { eventually } from '../../support/eventually.js';
+import { temporaryDirectory } from '../../support/temp-directory.js';
+
+const log = pino({ level: 'silent' });
+const id = (domid: number): DomId => domid as DomId;
+const uuidOf = (domid: number): string => `00000000-0000-4000-8000-${`${domid}`.padStart(12, '0')}`;
+const domain = (domid: number, name = `name-${domid}`): KnownDomain => ({
+  domid: id(domid),
+  name,
+  uuid: uuidOf(domid),
+});
+
+async function host(t: Test, domids: readonly number[]) {
+  const directory = temporaryDirectory(t);
+  const xenstored = new Xenstored();
+  t.teardown(() => xenstored.close());
+  const add = async (domid: number, name = `name-${domid}`): Promise<void> => {
+    await xenstored.listen(domid, join(directory, String(domid)));
+    xenstored.createHome({ domid, name, uuid: uuidOf(domid) });
+    xenstored.introduce(domid);
+  };
+  for (const domid of domids) await add(domid);
+  const as = async (domid: number) => {
+    const client = await connectXenstore(unixTransport(join(directory, String(domid))));
+    t.teardown(() => client.close());
+    return client;
+  };
+  return { xenstored, add, as };
+}
+
+const sorted = (domains: readonly KnownDomain[]): readonly KnownDomain[] =>
+  domains.toSorted((a, b) => a.domid - b.domid);
+
+t.test('only the chosen guests can read it, and only what changed is written', async t => {
+  const { as } = await host(t, [0, 3, 4]);
+  const [dom0, chosen, other] = [await as(0), await as(3), await as(4)];
+  const publisher = new DirectoryPublisher(dom0);
+  const readers = { chosen: new DirectoryReader(chosen), other: new DirectoryReader(other) };
+  let changes = 0;
+  await readers.chosen.start(() => changes++);
+
+  await publisher.publish([domain(0), domain(3)], [id(3)]);
+  t.same(sorted(await readers.chosen.list()), [domain(0), domain(3)]);
+  t.same(await readers.other.list(), []);
+  await eventually(async () => t.ok(changes > 1));
+
+  const before = changes;
+  await publisher.publish([domain(0), domain(3)], [id(3)]);
+  t.equal(changes, before, 'the same again writes nothing');
+
+  await publisher.publish([domain(3), domain(5)], [id(3), id(4)]);
+  for (const reader of Object.values(readers)) {
+    t.same(sorted(await reader.list()), [domain(3), domain(5)]);
+  }
+  await publisher.publish([domain(3, 'renamed')], 'any');
+  t.same(await readers.other.list(), [domain(3, 'renamed')]);
+  await publisher.publish([domain(3)], undefined);
+  t.same(await readers.chosen.list(), []);
+  await readers.chosen.close();
+});
+
+t.test('what was there before, or was lost meanwhile, is made good', async t => {
+  const { as } = await host(t, [0, 3]);
+  const [dom0, guest] = [await as(0), await as(3)];
+  const reader = new DirectoryReader(guest);
+  await dom0.write('/local/domain/0/data/xsock/directory/9/name', 'of-an-earlier-daemon');
+  const publisher = new DirectoryPublisher(dom0);
+  await publisher.publish([domain(3)], [id(3)]);
+  t.same(await reader.list(), [domain(3)]);
+  await dom0.remove('/local/domain/0/data/xsock/directory');
+  await dom0.write('/local/domain/0/data/xsock/directory/9/name', 'not-ours');
+  await publisher.forget();
+  await publisher.publish([domain(3)], [id(3)]);
+  t.same(await reader.list(), [domain(3)]);
+});
+
+t.test('domain 0 sees a domain renamed', async t => {
+  const { as } = await host(t, [0, 3]);
+  const dom0 = await as(0);
+  const domains = new ToolstackDomains(dom0);
+  let changed = (): void => {};
+  await domains.start(() => changed());
+  t.same(sorted(await domains.list()), [domain(0), domain(3)]);
+  const renamed = new Promise<void>(resolve => {
+    changed = () => void domains.list().then(list => list[1]?.name === 'other' && resolve());
+  });
+  await dom0.write('/local/domain/3/name', 'other');
+  await renamed;
+  await domains.close();
+});
+
+t.test('a guest that trusts it finds its peers by name, whatever their domids', async t => {
+  const { as } = await host(t, [0, 3]);
+  const [dom0, guest] = [await as(0), await as(3)];
+  const publisher = new DirectoryPublisher(dom0);
+  let seen: readonly RosterEntry[] = [];
+  const source = { file: 'test.yaml', line: 1, column: 1 };
+  const peers = [
+    { domid: undefined, name: 'web', source },
+    { domid: id(7), name: undefined, source },
+    { domid: id(0), name: 'mine', source },
+  ];
+  const roster = new Roster(
+    {
+      xenstore: guest,
+      self: id(3),
+      log,
+      forgotten: async () => [],
+      onRoster: entries => {
+        seen = entries;
+      },
+    },
+    { peers, directory: { trust: true } },
+  );
+  await roster.start();
+  const until = (wanted: readonly RosterEntry[]) =>
+    eventually(async () => {
+      if (JSON.stringify(seen) !== JSON.stringify(wanted)) throw new Error(JSON.stringify(seen));
+    });
+  const [seven, zero] = [
+    { domid: id(7), name: undefined },
+    { domid: id(0), name: 'mine' },
+  ];
+  await until([seven, zero].map(entry => ({ ...entry, uuid: undefined })));
+  await publisher.publish([domain(0), domain(5, 'web')], [id(3)]);
+  const known0 = { domid: id(0), name: 'mine', uuid: uuidOf(0) };
+  await until([domain(5, 'web'), { domid: id(7), name: undefined, uuid: undefined }, known0]);
+  await publisher.publish([domain(0), domain(7, 'web')], [id(3)]);
+  await until([domain(7, 'web'), known0]);
+  await roster.configure({ peers, directory: { trust: false } });
+  await until([seven, zero].map(entry => ({ ...entry, uuid: undefined })));
+  await roster.close();
+});
