@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 /** One number for each repetition; null where the measurement failed. */
-export type Series = (number | null)[];
+export type Series = readonly (number | null)[];
 
 export interface Idle {
   readonly connections: number;

@@ -50,8 +50,8 @@ export class Session {
     for (const value of metric.values) {
       if (value.ofProxies && peer.id === 'plain') continue;
       const key = seriesKey(this.#placement.id, metric.id, value.id, peer.id);
-      this.#results.series[key] ??= [];
-      this.#results.series[key].push(numbers?.get(value.id) ?? null);
+      const before = this.#results.series[key] ?? [];
+      this.#results.series[key] = [...before, numbers?.get(value.id) ?? null];
     }
   }
 

@@ -1,5 +1,5 @@
 /** What a daemon needs around it before it can start: its run directory, and xenstored. */
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HypervisorChoice } from '../dataplane/dataplane.js';
@@ -27,9 +27,11 @@ export async function takeRunDirectory(run: string, opened: Opened): Promise<voi
   opened.add(() => lock.release());
 }
 
-/** Where xenstore is on Xen: xenstored's socket in domain 0, the kernel's device in a guest. */
+/** Where xenstore is on Xen: xenstored's socket in domain 0, where it is root's alone; the kernel's device. */
 const XENSTORED_SOCKET = '/run/xenstored/socket';
 const XENBUS_DEVICE = '/dev/xen/xenbus';
+/** Part of the package. */
+const DEVICE_RULES = 'systemd/rules.d/70-xsock.rules lets the group xsock';
 /** On Xen one machine is one domain: its lock is for the whole machine. */
 const MACHINE_LOCKS = '/run/lock';
 
@@ -62,12 +64,21 @@ function xenstoreOf(hypervisor: HypervisorChoice): {
       remedy: `does the loopback machine run, and is '${domainDir}' a domain's directory in it?`,
     };
   }
-  return existsSync(XENSTORED_SOCKET)
+  return usable(XENSTORED_SOCKET)
     ? { transport: unixTransport(XENSTORED_SOCKET), remedy: 'does xenstored run?' }
     : {
         transport: deviceTransport(XENBUS_DEVICE),
-        remedy: 'is this a Xen domain, and may this user open the device?',
+        remedy: `is this a Xen domain, and may this user open the device (${DEVICE_RULES})?`,
       };
+}
+
+function usable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Connects to xenstore. Throws `HYPERVISOR_UNAVAILABLE`. */

@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AgentConnection } from './agent-connection.js';
 import { ConsoleLog } from './console-log.js';
@@ -31,6 +31,8 @@ export interface LabOptions {
   readonly guestMemory?: number;
   /** A network interface for each guest, on a bridge in domain 0. */
   readonly network?: boolean;
+  /** Static executables of this machine that every domain gets in /opt/test. */
+  readonly programs?: readonly string[];
 }
 
 const HERE = fileURLToPath(new URL('../../../test/xen/lab', import.meta.url));
@@ -159,10 +161,13 @@ export class XenLab {
 }
 
 /** What domain 0 finds in /share. Guests get the payload behind their ramdisk: Linux unpacks both. */
-function layShare(share: string, { xenstored }: LabOptions): void {
+function layShare(share: string, { xenstored, programs = [] }: LabOptions): void {
   const payload = join(share, 'payload');
   mkdirSync(payload, { recursive: true });
   layPayload(LAB, payload);
+  for (const program of programs) {
+    copyFileSync(program, join(payload, 'opt/test', basename(program)));
+  }
   linkSync(join(LAB, 'img/vmlinux'), join(share, 'vmlinux'));
   copyFileSync(join(LAB, 'img/guest.cpio'), join(share, 'guest.cpio'));
   execFileSync('sh', ['-c', 'find . | cpio -o -H newc --quiet >> ../guest.cpio'], { cwd: payload });

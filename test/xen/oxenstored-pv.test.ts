@@ -8,6 +8,7 @@ await bootFor(t, { xenstored: 'oxenstored', guestType: 'pv' }, async (t, lab) =>
   await runSuite(t, lab, [
     'bytes between all domains',
     'raw vchan with stock programs',
+    'without root',
     'a daemon is killed',
     'a guest is paused',
     'a guest is rebooted',

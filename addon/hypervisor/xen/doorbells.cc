@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "hypervisor/xen/device_error.h"
 #include "hypervisor/xen/library.h"
 #include "sys/error.h"
 
@@ -17,7 +18,7 @@ class XenDoorbells final : public Doorbells {
   public:
     XenDoorbells() : library_(event_library()), handle_(library_.open(nullptr, 0)) {
         if (handle_ == nullptr) {
-            sys::throw_errno("/dev/xen/evtchn (modprobe xen_evtchn)");
+            throw_device_error("evtchn", errno);
         }
         ::fcntl(fd(), F_SETFL, ::fcntl(fd(), F_GETFL) | O_NONBLOCK);
     }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "hypervisor/xen/device_error.h"
 #include "hypervisor/xen/library.h"
 #include "sys/error.h"
 
@@ -22,13 +23,13 @@ struct Devices {
     Devices() : library(grant_library()) {
         gntshr = library.gntshr_open(nullptr, 0);
         if (gntshr == nullptr) {
-            sys::throw_errno("/dev/xen/gntalloc (modprobe xen_gntalloc)");
+            throw_device_error("gntalloc", errno);
         }
         gnttab = library.gnttab_open(nullptr, 0);
         if (gnttab == nullptr) {
             const int error = errno;
             library.gntshr_close(gntshr);
-            sys::throw_errno("/dev/xen/gntdev (modprobe xen_gntdev)", error);
+            throw_device_error("gntdev", error);
         }
     }
     Devices(const Devices&) = delete;

@@ -30,6 +30,10 @@ export async function startDaemon({ dom0, domu1, domu2 }: Domains, domain: Domai
   await domain.startDaemon(configOf(domain, others));
 }
 
+export async function stopDaemons({ dom0, domu1, domu2 }: Domains): Promise<void> {
+  for (const domain of [domu1, domu2, dom0]) await domain.stopDaemon();
+}
+
 /** A guest that is there again, from its kernel up: services and daemon. The others find it by themselves. */
 export async function startAgain(domains: Domains, guest: Domain): Promise<void> {
   await startServices(guest);

@@ -3,10 +3,6 @@ import type { Test } from 'tap';
 import type { Domain } from '../domain.js';
 import type { Domains } from './domains.js';
 
-export async function stopDaemons({ dom0, domu1, domu2 }: Domains): Promise<void> {
-  for (const domain of [domu1, domu2, dom0]) await domain.stopDaemon();
-}
-
 /** Event channel ports to other domains: what the kernels themselves use is there before the daemons. */
 export async function portsOf({ dom0, domu1, domu2 }: Domains): Promise<Map<string, number>> {
   const counts = new Map<string, number>();

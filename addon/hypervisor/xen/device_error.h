@@ -1,0 +1,10 @@
+// What to do about a device of Xen's that cannot be opened.
+#pragma once
+
+namespace xsock::hypervisor::xen {
+
+// Throws std::system_error for `error`, an errno value; `name` is the device below /dev/xen and the
+// end of its kernel module's name.
+[[noreturn]] void throw_device_error(const char* name, int error);
+
+}  // namespace xsock::hypervisor::xen
