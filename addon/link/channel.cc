@@ -1,5 +1,6 @@
 #include "link/channel.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -85,8 +86,10 @@ ChannelMemory ChannelMemory::map(hypervisor::GrantedMemory& memory, hypervisor::
             sys::throw_errno("map: ring order out of range", EPROTO);
         }
         ring_refs.resize(pages_of(left_order) + pages_of(right_order));
-        std::memcpy(ring_refs.data(), probe->bytes().data() + abi::kGrantsOffset,
-                    ring_refs.size() * sizeof(hypervisor::GrantRef));
+        // The list may be empty: both rings may lie in the control page itself.
+        const std::span<hypervisor::GrantRef> all(ring_refs);
+        std::ranges::copy(probe->bytes().subspan(abi::kGrantsOffset, all.size_bytes()),
+                          std::as_writable_bytes(all).begin());
     }
     const std::span<const hypervisor::GrantRef> all(ring_refs);
     ChannelMemory channel(Role::kClient);
