@@ -109,6 +109,7 @@ export class Daemon {
     const { config, dataplane, xenstore, log, domid } = this.#parts;
     this.#settings = { config, accounts: await resolveAccounts(config.imports) };
     this.#name = await readOwnName(xenstore);
+    dataplane.reportStreams(log.isLevelEnabled('debug'));
     await this.#view.prepare();
     await this.#removeLeftOvers();
     dataplane.onEvents(events => {
@@ -140,6 +141,7 @@ export class Daemon {
     this.#settings = { config, accounts };
     this.#parts.log.level = config.log.level;
     this.#parts.dataplane.setLimits(config.limits);
+    this.#parts.dataplane.reportStreams(this.#parts.log.isLevelEnabled('debug'));
     await this.#roster.configure(config);
     for (const peer of this.#peers.all()) {
       peer.applyExports();

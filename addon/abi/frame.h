@@ -108,7 +108,7 @@ enum class ResetReason : std::uint32_t {
 inline constexpr std::uint32_t kStreamOpenerBit = 1;
 
 // Limits of version 1.
-inline constexpr std::uint32_t kMaxPayload = 64 * 1024;
+inline constexpr std::uint32_t kMaxPayload = 256 * 1024;
 inline constexpr std::uint32_t kMaxServicesMessage = 64 * 1024;
 
 }  // namespace xsock::abi

@@ -244,7 +244,8 @@ pump::PumpOptions options_from_js(const Napi::Object& options) {
         static_cast<std::size_t>(limits.Get("memoryTotal").ToNumber().Int64Value());
     const Napi::Object timings = options.Get("timings").As<Napi::Object>();
     result.timings = {milliseconds(timings, "heartbeatInterval"),
-                      milliseconds(timings, "heartbeatTimeout")};
+                      milliseconds(timings, "heartbeatTimeout"),
+                      std::chrono::microseconds(u32(timings, "pollTime"))};
     return result;
 }
 

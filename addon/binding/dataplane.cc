@@ -34,6 +34,7 @@ void Dataplane::init(Napi::Env env, Napi::Object exports) {
                                 InstanceMethod<&Dataplane::set_exports>("setExports"),
                                 InstanceMethod<&Dataplane::send_services>("sendServices"),
                                 InstanceMethod<&Dataplane::set_limits>("setLimits"),
+                                InstanceMethod<&Dataplane::report_streams>("reportStreams"),
                                 InstanceMethod<&Dataplane::listen>("listen"),
                                 InstanceMethod<&Dataplane::unlisten>("unlisten"),
                                 InstanceMethod<&Dataplane::streams>("streams"),
@@ -134,6 +135,11 @@ void Dataplane::set_limits(const Napi::CallbackInfo& info) {
     const Napi::Object limits = info[0].As<Napi::Object>();
     const auto total = static_cast<std::size_t>(limits.Get("memoryTotal").ToNumber().Int64Value());
     translated(info.Env(), [&] { pump_->set_limits(limits_from_js(limits), total); });
+}
+
+void Dataplane::report_streams(const Napi::CallbackInfo& info) {
+    const bool wanted = info[0].ToBoolean();
+    translated(info.Env(), [&] { pump_->report_streams(wanted); });
 }
 
 Napi::Value Dataplane::listen(const Napi::CallbackInfo& info) {

@@ -28,6 +28,7 @@ class Dataplane final : public Napi::ObjectWrap<Dataplane> {
     void set_exports(const Napi::CallbackInfo& info);          // (link, entries)
     void send_services(const Napi::CallbackInfo& info);        // (link, bytes)
     void set_limits(const Napi::CallbackInfo& info);           // (limits)
+    void report_streams(const Napi::CallbackInfo& info);       // (wanted)
     Napi::Value listen(const Napi::CallbackInfo& info);        // (options) => {id, device, inode}
     void unlisten(const Napi::CallbackInfo& info);             // (listener)
     Napi::Value streams(const Napi::CallbackInfo& info);

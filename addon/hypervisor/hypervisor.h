@@ -55,6 +55,9 @@ class MappedPages {
 class GrantedMemory {
   public:
     virtual ~GrantedMemory() = default;
+    // How many pages share() may still have. A guess: other processes of the domain grant too, and
+    // pages that a peer has not unmapped yet count on.
+    [[nodiscard]] virtual std::size_t free_pages() const = 0;
     // Allocates `pages` zeroed pages and grants them to `peer`. ENOSPC: out of grants.
     virtual std::unique_ptr<SharedPages> share(DomId peer, std::size_t pages, Access access,
                                                const UnmapNotify* notify) = 0;

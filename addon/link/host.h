@@ -23,6 +23,8 @@ struct Limits {
 struct Timings {
     sys::Duration heartbeat_interval = sys::milliseconds(1000);
     sys::Duration heartbeat_timeout = sys::milliseconds(4000);
+    // How long the pump looks for something to do before it sleeps, at most (pump/poller.h).
+    sys::Duration longest_poll = std::chrono::microseconds(200);
 };
 
 class Host {
@@ -45,6 +47,8 @@ class Host {
     virtual void linger(sys::UniqueFd fd) = 0;
     // Calls link.service() in this turn or the next.
     virtual void schedule(Link& link) noexcept = 0;
+    // Does anybody want to know of streams that open, and that close in order?
+    [[nodiscard]] virtual bool reports_streams() const noexcept = 0;
     virtual void report(Event event) = 0;
 };
 

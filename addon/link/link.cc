@@ -79,7 +79,6 @@ bool Link::service(bool& progress) {
             down(DownReason::kGoodbye, "");
             return false;
         }
-        more = rest();
     }
     return more && state_ != LinkState::kDown;
 }

@@ -82,8 +82,12 @@ class Link final : public StreamOwner {
     // Says hello. A client also tells the server that it is here.
     void start();
     // One bounded turn of work. `progress` is set if the peer had done anything since the last one.
-    // True: there is more to do at once.
+    // True: there is more to do at once. The peer does not ring for what it does from now on.
     bool service(bool& progress);
+    // Has the peer done something? A glance at the shared words, without a system call.
+    [[nodiscard]] bool look();
+    // Before sleeping: asks the peer to ring, then looks once more. True: there is something to do.
+    bool rest();
     // When tick() wants to be called next.
     [[nodiscard]] sys::TimePoint deadline() const noexcept;
     void tick();
@@ -152,7 +156,6 @@ class Link final : public StreamOwner {
                     std::uint32_t argument, std::span<const std::byte> payload = {});
     void publish();
     void flush_notify();
-    bool rest();
 
     Host& host_;
     const LinkId id_;

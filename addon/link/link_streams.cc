@@ -71,10 +71,13 @@ void Link::become_open(Stream& stream) {
         stream.notice = Stream::Notice::kAccept;
     }
     stream.writable = true;
-    stream.readable = true;
+    // A client has mostly written by now; of a service the first edge tells.
+    stream.readable = stream.direction == Direction::kOutgoing || watched;
     ++counters_.streams_opened;
     stream.announced = true;
-    host_.report(StreamOpened{id_, stream.id, stream.direction, stream.service});
+    if (host_.reports_streams()) {
+        host_.report(StreamOpened{id_, stream.id, stream.direction, stream.service});
+    }
     if (!watched) {
         try {
             host_.watch(stream, stream.fd.get());
@@ -182,8 +185,10 @@ void Link::update(Stream& stream) {
 void Link::finish(Stream& stream, EndReason reason) {
     if (stream.announced) {
         stream.announced = false;
-        host_.report(StreamClosed{id_, stream.id, stream.direction, stream.service, reason,
-                                  stream.bytes_sent, stream.bytes_received});
+        if (reason != EndReason::kClosed || host_.reports_streams()) {
+            host_.report(StreamClosed{id_, stream.id, stream.direction, stream.service, reason,
+                                      stream.bytes_sent, stream.bytes_received});
+        }
     }
     close_socket(stream, reason != EndReason::kClosed);
 }

@@ -283,11 +283,13 @@ void Link::flush_notify() {
     }
 }
 
-// Before sleeping: ask to be rung, then look once more. True: something came in between.
-bool Link::rest() {
-    const auto bits =
-        static_cast<std::uint8_t>(abi::kNotifyWrite | (blocked_on_space_ ? abi::kNotifyRead : 0));
-    channel_.request_notify(bits);
+bool Link::look() {
+    if (state_ == LinkState::kDown) {
+        return false;
+    }
+    if (state_ == LinkState::kWaiting) {
+        return channel_.peer_state() != PeerState::kNone;
+    }
     ring::Consumer& in = channel_.consumer();
     ring::Producer& out = channel_.producer();
     const std::size_t space = out.space();
@@ -300,7 +302,15 @@ bool Link::rest() {
         return false;
     }
     return in.available() > 0 || (blocked_on_space_ && out.space() > space) ||
-           channel_.peer_state() == PeerState::kGone;
+           channel_.peer_state() != PeerState::kLive;
+}
+
+bool Link::rest() {
+    if (state_ != LinkState::kWaiting && state_ != LinkState::kDown) {
+        channel_.request_notify(static_cast<std::uint8_t>(
+            abi::kNotifyWrite | (blocked_on_space_ ? abi::kNotifyRead : 0)));
+    }
+    return look() || state_ == LinkState::kDown;
 }
 
 }  // namespace xsock::link

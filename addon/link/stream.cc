@@ -51,7 +51,10 @@ std::size_t Stream::flush() {
         pending.clear();
     }
     if (stage == Stage::kOpen && peer_ended && pending.empty() && !write_shut && !write_broken) {
-        ::shutdown(fd.get(), SHUT_WR);
+        // Nobody reads any more, or close() follows at once: then it says the same.
+        if (tcp || !(hung_up || peer_stopped)) {
+            ::shutdown(fd.get(), SHUT_WR);
+        }
         write_shut = true;
     }
     return total;

@@ -1,7 +1,8 @@
 // Events on their way from the pump thread to the control plane, in batches. The pump never waits:
 // past the bound, events of streams are dropped and counted; those of links never are (there are
 // few, and they matter). A peer may send lists of services without end: only the last one of a link
-// waits. push(): pump thread. take(): any thread.
+// waits. What streams do is for the log, and can wait for company: a wake-up of the control plane
+// costs more than a short connection. push(), flush(), deadline(): pump thread. take(): any thread.
 #pragma once
 
 #include <functional>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "link/events.h"
+#include "sys/clock.h"
 
 namespace xsock::pump {
 
@@ -18,11 +20,15 @@ class EventQueue {
   public:
     static constexpr std::size_t kBound = 65536;
 
-    // `wake` is called on the pump thread when the queue was empty; it must not block.
+    // How long an event of a stream waits, at most, and how many wait together.
+    static constexpr sys::Duration kPatience = std::chrono::milliseconds(20);
+    static constexpr std::size_t kCompany = 1024;
+
+    // `wake` is called on the pump thread when there are events to take; it must not block.
     explicit EventQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
 
-    void push(link::Event event) {
-        bool first = false;
+    void push(link::Event event, sys::TimePoint now) {
+        bool urgent = false;
         {
             const std::lock_guard lock(mutex_);
             if (events_.size() >= kBound && is_stream_event(event)) {
@@ -36,17 +42,37 @@ class EventQueue {
                     return;
                 }
             }
-            first = events_.empty();
+            const bool waits = is_stream_event(event) && events_.size() < kCompany;
+            if (waits && !awaited_ && wake_at_ == sys::kNever) {
+                wake_at_ = now + kPatience;
+            }
+            urgent = !waits && !awaited_;
+            awaited_ = awaited_ || urgent;
             events_.push_back(std::move(event));
         }
-        if (first) {
+        if (urgent) {
+            wake_at_ = sys::kNever;
             wake_();
         }
+    }
+    // When flush() has something to do.
+    [[nodiscard]] sys::TimePoint deadline() const noexcept { return wake_at_; }
+    void flush(sys::TimePoint now) {
+        if (now < wake_at_) {
+            return;
+        }
+        wake_at_ = sys::kNever;
+        {
+            const std::lock_guard lock(mutex_);
+            awaited_ = true;
+        }
+        wake_();
     }
     std::vector<link::Event> take() {
         const std::lock_guard lock(mutex_);
         std::vector<link::Event> taken = std::exchange(events_, {});
         services_.clear();
+        awaited_ = false;
         if (dropped_ > 0) {
             taken.push_back(link::EventsDropped{std::exchange(dropped_, 0)});
         }
@@ -66,6 +92,8 @@ class EventQueue {
     std::vector<link::Event> events_;
     std::unordered_map<link::LinkId, std::size_t> services_;  // where a link's list is in events_
     std::uint64_t dropped_ = 0;
+    bool awaited_ = false;                  // woken, and not taken since
+    sys::TimePoint wake_at_ = sys::kNever;  // pump thread only
 };
 
 }  // namespace xsock::pump

@@ -18,8 +18,7 @@ void LingerSet::add(sys::UniqueFd fd, sys::TimePoint until) {
     // The socket is still registered for the stream that had it.
     epoll_.remove(socket.fd.get());
     try {
-        epoll_.add(socket.fd.get(), EPOLLIN | EPOLLRDHUP,
-                   reinterpret_cast<std::uint64_t>(static_cast<sys::Pollable*>(&socket)));
+        epoll_.add(socket.fd.get(), EPOLLIN | EPOLLRDHUP, sys::tag_of(socket));
     } catch (const std::system_error&) {
         socket.over = true;  // out of memory for the watch: close it the hard way
     }

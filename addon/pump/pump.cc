@@ -1,5 +1,7 @@
 #include "pump/pump.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -16,13 +18,11 @@ using link::ListenerId;
 namespace {
 
 constexpr std::size_t kEventsPerTurn = 256;
+// While links have work the kernel is asked for events in every so-manieth turn only.
+constexpr int kTurnsWithoutKernel = 8;
 constexpr sys::Duration kLingerTime = sys::milliseconds(5000);
 // A listener that could not accept (out of descriptors) is tried again after this.
 constexpr sys::Duration kListenerPause = sys::milliseconds(100);
-
-std::uint64_t tag_of(sys::Pollable& pollable) noexcept {
-    return reinterpret_cast<std::uint64_t>(&pollable);
-}
 
 }  // namespace
 
@@ -41,10 +41,11 @@ Pump::Pump(hypervisor::Hypervisor hypervisor, hypervisor::Hypervisor self,
           }),
       self_source_(
           *self_.doorbells, [this](link::Link& link) { schedule(link); },
-          [](const std::string&) {}) {
-    epoll_.add(commands_.fd(), EPOLLIN, tag_of(wake_));
-    epoll_.add(hypervisor_.doorbells->fd(), EPOLLIN, tag_of(source_));
-    epoll_.add(self_.doorbells->fd(), EPOLLIN, tag_of(self_source_));
+          [](const std::string&) {}),
+      poller_(options.timings.longest_poll) {
+    epoll_.add(commands_.fd(), EPOLLIN, sys::tag_of(wake_));
+    epoll_.add(hypervisor_.doorbells->fd(), EPOLLIN, sys::tag_of(source_));
+    epoll_.add(self_.doorbells->fd(), EPOLLIN, sys::tag_of(self_source_));
     thread_ = std::thread([this] { run(); });
 }
 
@@ -72,20 +73,71 @@ void Pump::run() {
     commands_.close();
 }
 
+// Works, looks on for a while when there is nothing to do, then sleeps (pump/poller.h).
 void Pump::turn() {
-    std::array<epoll_event, kEventsPerTurn> events;
-    const std::size_t count = epoll_.wait(events, timeout_ms());
-    now_ = sys::Clock::now();
-    for (std::size_t i = 0; i < count; ++i) {
-        reinterpret_cast<sys::Pollable*>(events[i].data.u64)->on_ready(events[i].events);
+    look_at_links();
+    bool working = !runnable_.empty();
+    if (!working || ++turns_without_kernel_ >= kTurnsWithoutKernel) {
+        turns_without_kernel_ = 0;
+        working = ask_kernel() || working;
+    }
+    if (working) {
+        poller_.found(now_);
     }
     serve_links();
     run_timers();
     remove_dead_links();
     orphans_.sweep();
     lingering_.sweep(now_);
+    events_.flush(now_);
     graveyard_.clear();
     closed_listeners_.clear();
+}
+
+// Takes what has become ready, and sleeps until something does if there is nothing else to do.
+// True: there was something.
+bool Pump::ask_kernel() {
+    std::array<epoll_event, kEventsPerTurn> events;
+    int timeout = 0;
+    if (runnable_.empty() && !stopping_) {
+        if (poller_.look_again(now_)) {
+            // The programs at both ends may want this CPU.
+            ::sched_yield();
+        } else {
+            rest_links();
+            timeout = timeout_ms();
+        }
+    }
+    const std::size_t count = epoll_.wait(events, timeout);
+    now_ = sys::Clock::now();
+    for (std::size_t i = 0; i < count; ++i) {
+        reinterpret_cast<sys::Pollable*>(events[i].data.u64)->on_ready(events[i].events);
+    }
+    return count > 0;
+}
+
+// While it does not sleep, no peer rings: what they write is looked for.
+void Pump::look_at_links() {
+    for (const LinkId id : awake_) {
+        const auto it = links_.find(id);
+        if (it != links_.end() && !it->second.runnable && it->second.link->look()) {
+            schedule(*it->second.link);
+        }
+    }
+}
+
+void Pump::rest_links() {
+    for (const LinkId id : awake_) {
+        const auto it = links_.find(id);
+        if (it == links_.end()) {
+            continue;
+        }
+        it->second.awake = false;
+        if (it->second.link->rest()) {
+            schedule(*it->second.link);
+        }
+    }
+    awake_.clear();
 }
 
 // Each runnable link gets one bounded turn; what is left waits until the others had theirs.
@@ -99,6 +151,10 @@ void Pump::serve_links() {
         }
         Entry& entry = it->second;
         entry.runnable = false;
+        if (!entry.awake) {
+            entry.awake = true;
+            awake_.push_back(id);
+        }
         bool progress = false;
         if (entry.link->service(progress)) {
             schedule(*entry.link);
@@ -118,7 +174,7 @@ void Pump::run_timers() {
     for (auto& [id, listener] : listeners_) {
         if (now_ >= listener->resume_at) {
             listener->resume_at = sys::kNever;
-            epoll_.add(listener->fd.get(), EPOLLIN, tag_of(*listener));
+            epoll_.add(listener->fd.get(), EPOLLIN, sys::tag_of(*listener));
         }
     }
 }
@@ -127,8 +183,8 @@ int Pump::timeout_ms() const {
     if (!runnable_.empty() || stopping_) {
         return 0;
     }
-    sys::TimePoint next =
-        std::min({source_.deadline(), self_source_.deadline(), lingering_.deadline()});
+    sys::TimePoint next = std::min(
+        {source_.deadline(), self_source_.deadline(), lingering_.deadline(), events_.deadline()});
     for (const auto& [id, entry] : links_) {
         next = std::min(next, entry.link->deadline());
     }
@@ -169,68 +225,6 @@ Pump::Entry& Pump::find(LinkId id) {
     return it->second;
 }
 
-void Pump::close_link(LinkId id, sys::Duration drain) {
-    commands_.call([&] {
-        Entry& entry = find(id);
-        now_ = sys::Clock::now();
-        if (drain > sys::Duration::zero()) {
-            entry.link->drain(now_ + drain);
-        } else {
-            entry.link->down(link::DownReason::kClosed, "");
-        }
-    });
-}
-
-void Pump::set_exports(LinkId id, std::shared_ptr<const link::ExportTable> exports) {
-    commands_.call([&] {
-        Entry& entry = find(id);
-        // What a domain may open of itself is asked of the serving end of its self link.
-        (entry.partner == 0 ? entry : find(entry.partner)).link->set_exports(std::move(exports));
-    });
-}
-
-void Pump::send_services(LinkId id, std::vector<std::byte> message) {
-    commands_.call([&] { find(id).link->send_services(std::move(message)); });
-}
-
-void Pump::set_limits(const link::Limits& limits, std::size_t memory_total) {
-    commands_.call([&] {
-        options_.limits = limits;
-        budget_.set_limit(memory_total);
-    });
-}
-
-bool Pump::terminate(LinkId id, link::StreamId stream) {
-    return commands_.call([&] { return find(id).link->terminate(stream); });
-}
-
-ListenerId Pump::listen(LinkId id, ServiceAddress service, bool tcp, sys::UniqueFd socket) {
-    return commands_.call([&] {
-        find(id);
-        const ListenerId listener_id = next_listener_++;
-        auto listener = std::make_unique<Listener>(
-            listener_id, id, std::move(service), tcp, std::move(socket),
-            [this](Listener& from, sys::UniqueFd connection) {
-                accept(from, std::move(connection));
-            },
-            [this](Listener& from, int error) { pause(from, error); });
-        epoll_.add(listener->fd.get(), EPOLLIN, tag_of(*listener));
-        listeners_.emplace(listener_id, std::move(listener));
-        return listener_id;
-    });
-}
-
-void Pump::unlisten(ListenerId id) {
-    commands_.call([&] {
-        const auto it = listeners_.find(id);
-        if (it != listeners_.end()) {
-            it->second->fd.reset();
-            closed_listeners_.push_back(std::move(it->second));
-            listeners_.erase(it);
-        }
-    });
-}
-
 void Pump::close_listeners_of(LinkId id) {
     for (auto it = listeners_.begin(); it != listeners_.end();) {
         if (it->second->link == id) {
@@ -243,46 +237,8 @@ void Pump::close_listeners_of(LinkId id) {
     }
 }
 
-std::vector<StreamInfo> Pump::streams() {
-    return commands_.call([&] {
-        std::vector<StreamInfo> result;
-        for (const auto& [id, entry] : links_) {
-            for (const auto& [stream_id, stream] : entry.link->streams()) {
-                if (entry.quiet || stream->stage == link::Stream::Stage::kDone) {
-                    continue;
-                }
-                const bool local_over = stream->read_done;
-                const char* state = stream->stage != link::Stream::Stage::kOpen ? "connecting"
-                                    : local_over && stream->peer_ended          ? "closing"
-                                    : local_over         ? "half-closed-local"
-                                    : stream->peer_ended ? "half-closed-peer"
-                                                         : "open";
-                result.push_back({id, stream_id, stream->direction, stream->service, state,
-                                  stream->bytes_sent, stream->bytes_received,
-                                  stream->pending.size(),
-                                  std::chrono::duration_cast<std::chrono::milliseconds>(
-                                      sys::Clock::now() - stream->opened_at)
-                                      .count()});
-            }
-        }
-        return result;
-    });
-}
-
-std::vector<LinkInfo> Pump::links() {
-    return commands_.call([&] {
-        std::vector<LinkInfo> result;
-        for (const auto& [id, entry] : links_) {
-            if (!entry.quiet) {
-                result.push_back({id, entry.link->streams().size(), entry.link->counters()});
-            }
-        }
-        return result;
-    });
-}
-
 void Pump::watch(sys::Pollable& pollable, int fd) {
-    epoll_.add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, tag_of(pollable));
+    epoll_.add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, sys::tag_of(pollable));
 }
 
 void Pump::linger(sys::UniqueFd fd) {
@@ -317,7 +273,7 @@ void Pump::report(link::Event event) {
         }
         refused->link = it->second.partner;
     }
-    events_.push(std::move(event));
+    events_.push(std::move(event), now_);
 }
 
 void Pump::accept(Listener& listener, sys::UniqueFd socket) {

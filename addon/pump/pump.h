@@ -20,6 +20,7 @@
 #include "pump/linger.h"
 #include "pump/listener.h"
 #include "pump/orphans.h"
+#include "pump/poller.h"
 #include "sys/epoll.h"
 
 namespace xsock::pump {
@@ -65,7 +66,7 @@ class Pump final : public link::Host {
         hypervisor::GrantRef ring_ref;
         hypervisor::EventChannelPort port;
     };
-    // [any] A new link to `peer` over pages that we grant.
+    // [any] A new link to `peer` over pages that we grant; order 0: as large as is reasonable.
     Offer offer(hypervisor::DomId peer, std::uint16_t order);
     // [any] A new link over pages that `peer` granted.
     link::LinkId connect(hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
@@ -78,6 +79,8 @@ class Pump final : public link::Host {
     void set_exports(link::LinkId link, std::shared_ptr<const link::ExportTable> exports);
     void send_services(link::LinkId link, std::vector<std::byte> message);
     void set_limits(const link::Limits& limits, std::size_t memory_total);
+    // [any] Whether streams that open, and that close in order, are reported.
+    void report_streams(bool wanted);
     bool terminate(link::LinkId link, link::StreamId stream);
     link::ListenerId listen(link::LinkId link, ServiceAddress service, bool tcp,
                             sys::UniqueFd socket);
@@ -108,6 +111,7 @@ class Pump final : public link::Host {
     }
     void linger(sys::UniqueFd fd) override;
     void schedule(link::Link& link) noexcept override;
+    [[nodiscard]] bool reports_streams() const noexcept override { return stream_reports_; }
     void report(link::Event event) override;
 
   private:
@@ -115,6 +119,7 @@ class Pump final : public link::Host {
         std::unique_ptr<link::Link> link;
         DoorbellSource* source = nullptr;
         bool runnable = false;
+        bool awake = false;        // its peer has not been asked to ring since its last turn
         link::LinkId partner = 0;  // self link: the id of the other end
         bool quiet = false;        // self link, serving end: the other end speaks for both
     };
@@ -126,7 +131,10 @@ class Pump final : public link::Host {
 
     void run();
     void turn();
+    bool ask_kernel();
+    void look_at_links();
     void serve_links();
+    void rest_links();
     void run_timers();
     void remove_dead_links();
     [[nodiscard]] int timeout_ms() const;
@@ -154,6 +162,10 @@ class Pump final : public link::Host {
     std::vector<std::unique_ptr<link::Stream>> graveyard_;
     std::vector<std::unique_ptr<Listener>> closed_listeners_;
     std::vector<link::LinkId> runnable_;
+    bool stream_reports_ = true;
+    std::vector<link::LinkId> awake_;
+    Poller poller_;
+    int turns_without_kernel_ = 0;
     sys::TimePoint now_ = sys::Clock::now();
     link::LinkId next_link_ = 1;
     link::ListenerId next_listener_ = 1;

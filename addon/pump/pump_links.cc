@@ -3,6 +3,7 @@
 // there.
 #include <utility>
 
+#include "link/ring_size.h"
 #include "pump/pump.h"
 
 namespace xsock::pump {
@@ -30,7 +31,8 @@ Pump::Offer Pump::offer(hypervisor::DomId peer, std::uint16_t order) {
     try {
         // Granting may take milliseconds: not on the pump thread.
         link::ChannelMemory memory =
-            link::ChannelMemory::share(*hypervisor_.memory, peer, order, port);
+            order == 0 ? link::share_what_fits(*hypervisor_.memory, peer, port)
+                       : link::ChannelMemory::share(*hypervisor_.memory, peer, order, port);
         const hypervisor::GrantRef ring_ref = memory.ring_ref();
         const LinkId id = commands_.call(
             [&] { return adopt(peer, std::move(memory), source_, doorbells, port); });

@@ -13,4 +13,8 @@ class Pollable {
     virtual void on_ready(std::uint32_t events) = 0;
 };
 
+inline std::uint64_t tag_of(Pollable& pollable) noexcept {
+    return reinterpret_cast<std::uint64_t>(&pollable);
+}
+
 }  // namespace xsock::sys

@@ -59,8 +59,7 @@ void Relay::end(End reason, std::string detail) noexcept {
 
 void Relay::take(sys::UniqueFd local) {
     fd_ = std::move(local);
-    epoll_.add(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-               reinterpret_cast<std::uint64_t>(static_cast<sys::Pollable*>(this)));
+    epoll_.add(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, sys::tag_of(*this));
     readable_ = writable_ = !connecting_;
 }
 

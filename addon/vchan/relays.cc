@@ -11,10 +11,6 @@ using hypervisor::EventChannelPort;
 
 namespace {
 
-std::uint64_t tag_of(sys::Pollable& pollable) noexcept {
-    return reinterpret_cast<std::uint64_t>(&pollable);
-}
-
 // A peer that rings this often with nothing to show for it is not listened to for a while.
 constexpr int kIdleRings = 256;
 constexpr sys::Duration kQuietTime = sys::milliseconds(10);
@@ -27,8 +23,8 @@ Relays::Relays(hypervisor::Hypervisor hypervisor, std::function<void()> wake)
     auto take_rings = [this] { rung(); };
     commands_source_ = std::make_unique<Handler<decltype(run_commands)>>(run_commands);
     doorbell_source_ = std::make_unique<Handler<decltype(take_rings)>>(take_rings);
-    epoll_.add(commands_.fd(), EPOLLIN, tag_of(*commands_source_));
-    epoll_.add(hypervisor_.doorbells->fd(), EPOLLIN, tag_of(*doorbell_source_));
+    epoll_.add(commands_.fd(), EPOLLIN, sys::tag_of(*commands_source_));
+    epoll_.add(hypervisor_.doorbells->fd(), EPOLLIN, sys::tag_of(*doorbell_source_));
     thread_ = std::thread([this] { run(); });
 }
 
@@ -169,7 +165,7 @@ void Relays::accept(Door& door) {
 }
 
 void Relays::listen_again(Door& door) {
-    epoll_.add(door.socket.get(), EPOLLIN, tag_of(door));
+    epoll_.add(door.socket.get(), EPOLLIN, sys::tag_of(door));
 }
 
 void Relays::adopt(std::unique_ptr<Relay> relay) {

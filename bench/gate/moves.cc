@@ -40,8 +40,9 @@ class World {
   private:
     TempDir root_;
     hypervisor::loopback::Machine machine_{{}};
-    Domain low_{machine_, root_.path, 0};
-    Domain high_{machine_, root_.path, 3};
+    // How often a pump looks before it finds something is a matter of luck.
+    Domain low_{machine_, root_.path, 0, sys::Duration::zero()};
+    Domain high_{machine_, root_.path, 3, sys::Duration::zero()};
     Service service_;
 };
 

@@ -69,12 +69,15 @@ function buildLimits(map: LocatedMap, report: Report): Config['limits'] {
 }
 
 function buildLink(map: LocatedMap, report: Report): LinkConfig {
-  const ring = size(map, 'ring-size', defaults.RING_SIZE, report);
+  const auto = report.scalar(map, 'ring-size')?.value === 'auto';
+  const ring = auto ? undefined : size(map, 'ring-size', defaults.RING_SIZE, report);
   const interval = duration(map, 'heartbeat-interval', defaults.HEARTBEAT_INTERVAL, report);
   const timeout = duration(map, 'heartbeat-timeout', defaults.HEARTBEAT_TIMEOUT, report);
   const heartbeatInterval = interval?.value ?? defaults.DEFAULT_HEARTBEAT.interval;
   const heartbeatTimeout = timeout?.value ?? defaults.DEFAULT_HEARTBEAT.timeout;
-  const ringOrder = Math.log2(ring?.value ?? defaults.DEFAULT_RING_SIZE);
+  const poll = duration(map, 'poll-time', defaults.POLL_TIME, report);
+  const pollTime = poll === undefined ? defaults.DEFAULT_POLL_TIME : Math.round(poll.value * 1000);
+  const ringOrder = ring === undefined ? 'auto' : Math.log2(ring.value);
   if (ring !== undefined && !Number.isInteger(ringOrder)) {
     report.wrong(ring.node, 'a power of two, such as 256KiB');
   }
@@ -85,7 +88,7 @@ function buildLink(map: LocatedMap, report: Report): LinkConfig {
         : [timeout, `at least twice heartbeat-interval (${formatDuration(heartbeatInterval)})`];
     if (given !== undefined) report.wrong(given.node, `a duration of ${other}`);
   }
-  return { ringOrder, heartbeatInterval, heartbeatTimeout };
+  return { ringOrder, heartbeatInterval, heartbeatTimeout, pollTime };
 }
 
 interface Quantity {

@@ -2,7 +2,7 @@
  * The configuration as the rest of the daemon sees it: checked, fully defaulted, read-only, in plain
  * units (bytes, milliseconds). Types only: how the YAML becomes this is in load.ts and build.ts.
  */
-import type { DataplaneLimits, LinkTimings, Target } from '../dataplane/dataplane.js';
+import type { DataplaneLimits, LinkTimings, RingOrder, Target } from '../dataplane/dataplane.js';
 import type { DomId, ServicePort } from '../ids.js';
 import type { ServiceName } from '../service/name.js';
 import type { ConfigWarning } from './problems.js';
@@ -109,8 +109,7 @@ export interface DirectoryConfig {
 }
 
 export interface LinkConfig extends LinkTimings {
-  /** Base-2 logarithm of the bytes of the ring in each direction, 12..20. */
-  readonly ringOrder: number;
+  readonly ringOrder: RingOrder;
 }
 
 export interface Config {

@@ -16,7 +16,8 @@ export const DEFAULT_LIMITS: Config['limits'] = {
   memoryPerStream: 512 * KiB,
   memoryTotal: 512 * MiB,
 };
-export const DEFAULT_RING_SIZE = 256 * KiB;
+/** Microseconds: a few times what waking up costs, as KVM's halt_poll_ns. */
+export const DEFAULT_POLL_TIME = 200;
 /** A peer that died without a word is noticed within 5 seconds. */
 export const DEFAULT_HEARTBEAT = { interval: 1 * second, timeout: 4 * second } as const;
 export const DEFAULT_DRAIN_TIMEOUT = 10 * second;
@@ -49,6 +50,8 @@ export const RING_SIZE: Bounds = { min: 4 * KiB, max: MiB };
 export const HEARTBEAT_INTERVAL: Bounds = { min: 50, max: minute };
 /** Milliseconds. The lower bound that counts is twice the interval. */
 export const HEARTBEAT_TIMEOUT: Bounds = { min: 100, max: 10 * minute };
+/** Milliseconds. Longer would keep a CPU busy for nothing. */
+export const POLL_TIME: Bounds = { min: 0, max: 10 };
 /** Milliseconds. */
 export const DRAIN_TIMEOUT: Bounds = { min: 0, max: 10 * minute };
 /** Bytes of the run directory, so that `/<domid>/port/<n>` still fits in `sun_path`. */

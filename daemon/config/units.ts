@@ -1,7 +1,7 @@
 /** Sizes and durations as people write them. Pure; binary units only, so that 1KiB is never 1000. */
 
 const SIZE_UNITS = { GiB: 1024 ** 3, MiB: 1024 ** 2, KiB: 1024 } as const;
-const DURATION_UNITS = { m: 60_000, s: 1000, ms: 1 } as const;
+const DURATION_UNITS = { m: 60_000, s: 1000, ms: 1, us: 0.001 } as const;
 
 /** Bytes of `65536`, `"65536"`, `64KiB`, `2MiB`, `1GiB`; undefined for anything else or over 2^53-1. */
 export function parseSize(value: number | string): number | undefined {
@@ -14,12 +14,12 @@ export function parseSize(value: number | string): number | undefined {
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
-/** Milliseconds of `500ms`, `4s`, `2m`; undefined for anything else. A unit is always needed. */
+/** Milliseconds of `500ms`, `4s`, `2m`, `200us` (0.2); undefined for anything else. A unit is always needed. */
 export function parseDuration(value: string): number | undefined {
-  const match = /^([0-9]{1,12})(ms|s|m)$/.exec(value);
+  const match = /^([0-9]{1,12})(us|ms|s|m)$/.exec(value);
   if (match === null) return undefined;
   const milliseconds = Number(match[1]) * DURATION_UNITS[match[2] as keyof typeof DURATION_UNITS];
-  return Number.isSafeInteger(milliseconds) ? milliseconds : undefined;
+  return milliseconds <= Number.MAX_SAFE_INTEGER ? milliseconds : undefined;
 }
 
 /** Bytes in the largest unit that divides them: `512KiB`, or `1000` where none does. */

@@ -70,7 +70,12 @@ export interface LinkTimings {
   readonly heartbeatInterval: number;
   /** Milliseconds of silence after which the peer counts as dead. */
   readonly heartbeatTimeout: number;
+  /** Microseconds that the pump looks for something to do before it sleeps, at most. */
+  readonly pollTime: number;
 }
+
+/** Base-2 logarithm of the bytes of the ring in each direction, 12..20; `auto`: by what is left to grant. */
+export type RingOrder = number | 'auto';
 
 /** What lies underneath. */
 export type HypervisorChoice =
@@ -230,7 +235,7 @@ export interface Dataplane {
   onEvents(consumer: (events: readonly DataplaneEvent[]) => void): void;
 
   /** Grants the pages and allocates the event channel of a new link to `peer` (we are the server). */
-  offer(peer: DomId, ringOrder: number): Promise<Offer>;
+  offer(peer: DomId, ringOrder: RingOrder): Promise<Offer>;
   /** Maps what a peer offered (we are the client). Rejects if the offer was already taken. */
   connect(peer: DomId, ringRef: GrantRef, eventChannel: EventChannelPort): Promise<LinkId>;
   /** A link of this domain with itself, over private memory. It is up at once. */
@@ -257,6 +262,8 @@ export interface Dataplane {
   resetStream(link: LinkId, stream: number): Promise<boolean>;
   /** New bounds for links and streams to come. */
   setLimits(limits: DataplaneLimits): void;
+  /** Whether streams that open, and that close in order, are told as events; true at first. */
+  reportStreams(wanted: boolean): void;
 
   /**
    * The domain was restored from a saved image: its event channels are lost, and Linux does not survive

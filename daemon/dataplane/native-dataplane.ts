@@ -12,6 +12,7 @@ import type {
   ListenerHandle,
   ListenerOptions,
   Offer,
+  RingOrder,
   StreamInfo,
 } from './dataplane.js';
 import { loadNative, type NativeDataplane } from './native.js';
@@ -52,9 +53,9 @@ class AddonDataplane implements Dataplane {
     this.#consumer = consumer;
   }
 
-  async offer(peer: DomId, ringOrder: number): Promise<Offer> {
+  async offer(peer: DomId, ringOrder: RingOrder): Promise<Offer> {
     try {
-      const offer = await this.#native.offer(peer, ringOrder);
+      const offer = await this.#native.offer(peer, ringOrder === 'auto' ? 0 : ringOrder);
       this.#announce(offer.link);
       return offer;
     } catch (error) {
@@ -122,6 +123,10 @@ class AddonDataplane implements Dataplane {
 
   setLimits(limits: DataplaneLimits): void {
     this.#call('set limits', native => native.setLimits(limits));
+  }
+
+  reportStreams(wanted: boolean): void {
+    this.#call('report streams', native => native.reportStreams(wanted));
   }
 
   abandonHypervisor(): void {

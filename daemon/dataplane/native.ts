@@ -26,6 +26,7 @@ export type NativeEvent =
 
 /** addon/binding/dataplane.h. Errors thrown or rejected carry `code` (errno name) and `errno`. */
 export interface NativeDataplane {
+  /** Order 0: as large as is reasonable. */
   offer(peer: number, ringOrder: number): Promise<Offer>;
   connect(peer: number, ringRef: number, eventChannel: number): Promise<number>;
   connectSelf(ringOrder: number): number;
@@ -33,6 +34,7 @@ export interface NativeDataplane {
   setExports(link: number, exports: readonly ExportEntry[]): void;
   sendServices(link: number, payload: Uint8Array): void;
   setLimits(limits: DataplaneLimits): void;
+  reportStreams(wanted: boolean): void;
   listen(options: ListenerOptions): ListenerHandle;
   unlisten(listener: number): void;
   streams(): StreamInfo[];

@@ -3,7 +3,7 @@
  * Owns the timers and the published nodes; knows nothing of services.
  */
 import type { Logger } from 'pino';
-import type { Dataplane, DataplaneEvent } from '../dataplane/dataplane.js';
+import type { Dataplane, DataplaneEvent, RingOrder } from '../dataplane/dataplane.js';
 import { messageOf } from '../errors.js';
 import type { DomId, LinkId } from '../ids.js';
 import { retryDelay, SETTLED_MS } from './backoff.js';
@@ -26,7 +26,7 @@ export interface SupervisorParts {
   readonly nodes: LinkNodes;
   readonly log: Logger;
   /** Of the links offered from now on. */
-  readonly ringOrder: () => number;
+  readonly ringOrder: () => RingOrder;
   /** A link exists; it is not up yet. The moment to say what the peer may open. */
   readonly onLink: (link: LinkId) => void;
   readonly onUp: (link: LinkId) => void;

@@ -19,12 +19,15 @@ namespace xsock {
 // One domain with its pump; counts what its pump reports.
 class Domain {
   public:
-    Domain(hypervisor::loopback::Machine& machine, const std::string& root, std::uint32_t domid) {
+    // `longest_poll`: of the pump; long enough for few sleeps, or 0 for the same work every time.
+    Domain(hypervisor::loopback::Machine& machine, const std::string& root, std::uint32_t domid,
+           sys::Duration longest_poll = link::Timings{}.longest_poll) {
         dir = root + "/" + std::to_string(domid);
         std::filesystem::create_directories(dir);
         machine.introduce(static_cast<hypervisor::DomId>(domid), dir + "/hypercall");
         pump::PumpOptions options;
         options.domid = domid;
+        options.timings.longest_poll = longest_poll;
         pump = std::make_unique<pump::Pump>(hypervisor::loopback::connect_loopback(dir),
                                             hypervisor::make_self_hypervisor(), options,
                                             [this] { collect(); });

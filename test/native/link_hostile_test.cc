@@ -146,7 +146,7 @@ std::vector<Fault> faults() {
         {"no HELLO", Script().frame(FrameType::kPing), "the first frame is not HELLO"},
         {"a short HELLO", Script().frame(FrameType::kHello, 0, 0, "xsock001"),
          "HELLO is too short"},
-        {"a frame over the limit", greeted().raw(70'000, 19, 0, 3, 0), "frame of 70000 bytes"},
+        {"a frame over the limit", greeted().raw(300'000, 19, 0, 3, 0), "frame of 300000 bytes"},
         {"a frame of 4 GiB", greeted().raw(0xffffffff, 19, 0, 3, 0), "frame of 4294967295 bytes"},
         {"an unknown frame of the link", greeted().raw(0, 99, 0, 0, 0), "frame type 99"},
         {"an unknown frame of a stream", greeted().raw(0, 99, 0, 2, 0), "frame type 99"},

@@ -17,10 +17,12 @@ using namespace programs;
 constexpr auto kSame = static_cast<std::uint32_t>(-1);
 
 struct Pair {
+    explicit Pair(sys::Duration longest_poll = link::Timings{}.longest_poll)
+        : low(machine, root.path, 0, longest_poll), high(machine, root.path, 3, longest_poll) {}
     TempDir root;
     hypervisor::loopback::Machine machine{{}};
-    Domain low{machine, root.path, 0};
-    Domain high{machine, root.path, 3};
+    Domain low;
+    Domain high;
 };
 
 void links_come_up_every_time() {
@@ -66,6 +68,36 @@ void bytes_cross_both_ways() {
         client.join();
     }
     CHECK(good == 16);
+}
+
+// Doorbells that so many round trips on one stream take, both ways together.
+std::uint64_t doorbells_of(int round_trips, sys::Duration longest_poll) {
+    Pair pair(longest_poll);
+    const std::string target = pair.high.dir + "/t";
+    const Service service(target, echo);
+    const pump::Pump::Offer offer = pair.high.pump->offer(0, 16);
+    const link::LinkId link = pair.low.pump->connect(3, offer.ring_ref, offer.port);
+    pair.high.pump->set_exports(
+        offer.link, std::make_shared<const link::ExportTable>(
+                        std::vector<link::ExportEntry>{{"svc", 80, true, {false, target, 0}}}));
+    pair.low.pump->listen(link, {"svc", 0}, false,
+                          sys::listen_unix(pair.low.dir + "/svc", 0600, kSame, kSame));
+    CHECK(pair.low.wait_for<link::LinkUp>(link));
+    const sys::UniqueFd fd = dial(pair.low.dir + "/svc");
+    char byte = 'x';
+    for (int i = 0; i < round_trips; ++i) {
+        write_all(fd.get(), &byte, 1);
+        CHECK(::recv(fd.get(), &byte, 1, 0) == 1);
+    }
+    return pair.low.pump->links().at(0).counters.doorbells_sent +
+           pair.high.pump->links().at(0).counters.doorbells_sent;
+}
+
+void a_pump_that_looks_on_need_not_be_rung() {
+    constexpr int kRoundTrips = 500;
+    CHECK(doorbells_of(kRoundTrips, sys::Duration::zero()) > kRoundTrips);
+    // Far longer than any wait here, however busy the machine is.
+    CHECK(doorbells_of(kRoundTrips, sys::milliseconds(1000)) < kRoundTrips / 4);
 }
 
 void an_offer_is_good_once() {
@@ -125,6 +157,7 @@ int main() {
     tap::test("links come up, go and give everything back, time after time",
               links_come_up_every_time);
     tap::test("bytes cross both ways at once, opened from either side", bytes_cross_both_ways);
+    tap::test("a pump that looks on need not be rung", a_pump_that_looks_on_need_not_be_rung);
     tap::test("an offer is good once", an_offer_is_good_once);
     tap::test("a limit that is lowered refuses new streams and leaves those that are open",
               a_lowered_limit_refuses_and_no_more);

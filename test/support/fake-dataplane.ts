@@ -133,6 +133,7 @@ export class FakeDataplane implements Dataplane {
   resetStream: Dataplane['resetStream'] = async () => false;
   abandonHypervisor = (): void => undefined;
   setLimits: Dataplane['setLimits'] = () => undefined;
+  reportStreams: Dataplane['reportStreams'] = () => undefined;
 
   async close(): Promise<void> {
     for (const link of this.#host.linksOf(this)) this.end(link, 'closed');

@@ -67,6 +67,7 @@ export class ListeningDataplane implements Dataplane {
   counters = unused;
   resetStream = unused;
   setLimits = unused;
+  reportStreams = unused;
   abandonHypervisor = unused;
 
   async close(): Promise<void> {

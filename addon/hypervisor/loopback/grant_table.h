@@ -67,6 +67,7 @@ class GrantTable {
 
     // Pages granted, including those that were ended and are still mapped.
     [[nodiscard]] std::size_t count();
+    [[nodiscard]] std::size_t free_pages() { return limits_.pages - count(); }
 
   private:
     GrantRef next_free();

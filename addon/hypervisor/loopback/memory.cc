@@ -113,6 +113,11 @@ class LoopbackMemory final : public GrantedMemory {
     explicit LoopbackMemory(const std::string& socket_path)
         : hypercall_(std::make_shared<Hypercall>(socket_path)) {}
 
+    [[nodiscard]] std::size_t free_pages() const override {
+        Request request;
+        request.operation = static_cast<std::uint32_t>(Operation::kFreePages);
+        return hypercall_->call(request, "free pages").value;
+    }
     std::unique_ptr<SharedPages> share(DomId peer, std::size_t pages, Access access,
                                        const UnmapNotify* notify) override {
         const auto request = make_request(Operation::kShare, peer, pages, access, notify);

@@ -19,6 +19,7 @@ enum class Operation : std::uint32_t {
     kAllocateUnbound = 5,  // peer -> port; fds: inbound, outbound
     kBindInterdomain = 6,  // peer, port of the peer -> port; fds: inbound, outbound
     kClosePort = 7,        // port
+    kFreePages = 8,        // -> how many pages may still be shared
 };
 
 inline constexpr std::uint32_t kNoNotify = 0xffffffff;
@@ -45,7 +46,7 @@ static_assert(sizeof(Request) == 32);
 
 struct Response {
     std::uint32_t error = 0;  // errno, 0 for success
-    std::uint32_t value = 0;  // handle or port
+    std::uint32_t value = 0;  // handle, port or number of pages
     std::uint32_t count = 0;  // references (kShare) or runs (kMap) that follow
     std::uint32_t reserved = 0;
 };

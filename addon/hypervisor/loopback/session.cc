@@ -89,6 +89,13 @@ Reply Session::dispatch(const Request& request, std::span<const GrantRef> refs) 
         case Operation::kClosePort:
             close_port(request.port);
             return {};
+        case Operation::kFreePages: {
+            GrantTable* const table = find_table_(domain_);
+            Reply reply;
+            reply.response.value =
+                table == nullptr ? 0 : static_cast<std::uint32_t>(table->free_pages());
+            return reply;
+        }
     }
     sys::throw_errno("hypercall", ENOSYS);
 }

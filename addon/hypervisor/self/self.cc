@@ -198,6 +198,8 @@ class SelfMemory final : public GrantedMemory {
   public:
     explicit SelfMemory(SelfDoorbells& doorbells) : doorbells_(doorbells) {}
 
+    // Ordinary memory.
+    [[nodiscard]] std::size_t free_pages() const override { return SIZE_MAX; }
     std::unique_ptr<SharedPages> share(DomId, std::size_t pages, Access access,
                                        const UnmapNotify* notify) override {
         return std::make_unique<SelfShared>(table_, doorbells_, pages, access, notify);

@@ -2,8 +2,10 @@
 
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <utility>
 #include <vector>
 
@@ -17,9 +19,14 @@ namespace {
 
 // A grant that its owner has paged out answers EAGAIN for a moment.
 constexpr int kMapAttempts = 100;
+// Pages that gntalloc grants for the whole domain; root may change it at any time.
+constexpr const char* kLimitFile = "/sys/module/xen_gntalloc/parameters/limit";
+constexpr std::size_t kDefaultLimit = 1024;
 
 // The handles stay open as long as anything was shared or mapped through them.
 struct Devices {
+    std::atomic<std::size_t> shared_pages{0};
+
     Devices() : library(grant_library()) {
         gntshr = library.gntshr_open(nullptr, 0);
         if (gntshr == nullptr) {
@@ -47,12 +54,15 @@ struct Devices {
 class XenShared final : public SharedPages {
   public:
     XenShared(std::shared_ptr<Devices> devices, void* start, std::vector<GrantRef> refs)
-        : devices_(std::move(devices)), start_(start), refs_(std::move(refs)) {}
+        : devices_(std::move(devices)), start_(start), refs_(std::move(refs)) {
+        devices_->shared_pages += refs_.size();
+    }
     XenShared(const XenShared&) = delete;
     XenShared& operator=(const XenShared&) = delete;
     ~XenShared() override {
         devices_->library.unshare(devices_->gntshr, start_,
                                   static_cast<std::uint32_t>(refs_.size()));
+        devices_->shared_pages -= refs_.size();
     }
     [[nodiscard]] std::span<std::byte> bytes() noexcept override {
         return {static_cast<std::byte*>(start_), refs_.size() * kPageSize};
@@ -86,6 +96,12 @@ class XenMapped final : public MappedPages {
 
 class XenMemory final : public GrantedMemory {
   public:
+    [[nodiscard]] std::size_t free_pages() const override {
+        std::size_t limit = kDefaultLimit;
+        std::ifstream(kLimitFile) >> limit;
+        const std::size_t shared = devices_->shared_pages;
+        return limit > shared ? limit - shared : 0;
+    }
     std::unique_ptr<SharedPages> share(DomId peer, std::size_t pages, Access access,
                                        const UnmapNotify* notify) override {
         const GrantLibrary& library = devices_->library;

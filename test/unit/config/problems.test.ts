@@ -46,7 +46,7 @@ drain-timeout: 10
     '0.yaml:12:11: imports[0].mode: found 0660, expected permission bits as an octal number in quotes, such as "0660" (YAML reads 0660 without quotes as a decimal number)',
     '0.yaml:14:22: limits.memory-per-stream: found "3KB", expected a size: a whole number of bytes, or one with KiB, MiB or GiB, such as 512KiB',
     '0.yaml:15:19: link.ring-size: found 5000, expected a power of two, such as 256KiB',
-    '0.yaml:16:16: drain-timeout: found 10, expected a duration: a whole number with ms, s or m, such as 500ms',
+    '0.yaml:16:16: drain-timeout: found 10, expected a duration: a whole number with us, ms, s or m, such as 500ms',
   ]);
 });
 

@@ -75,6 +75,7 @@ async function setUp(t: Test, domids: readonly number[]) {
         ringOrder: 12,
         heartbeatInterval: DEFAULT_HEARTBEAT.interval,
         heartbeatTimeout: DEFAULT_HEARTBEAT.timeout,
+        pollTime: 0,
       },
       drainTimeout: 0,
       warnings: [],

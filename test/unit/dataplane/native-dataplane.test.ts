@@ -27,7 +27,7 @@ class Side {
       domid,
       instance: randomBytes(16),
       limits: { streamsPerPeer: 100, memoryPerStream: 512 * 1024, memoryTotal: 2 ** 26 },
-      timings: { heartbeatInterval: 1000, heartbeatTimeout: 4000 },
+      timings: { heartbeatInterval: 1000, heartbeatTimeout: 4000, pollTime: 200 },
     });
     this.dataplane.onEvents(events => {
       for (const event of events) {
@@ -162,7 +162,7 @@ t.test('errors name what failed', async t => {
         domid: LOW,
         instance: randomBytes(16),
         limits: { streamsPerPeer: 1, memoryPerStream: 65536, memoryTotal: 65536 },
-        timings: { heartbeatInterval: 1000, heartbeatTimeout: 4000 },
+        timings: { heartbeatInterval: 1000, heartbeatTimeout: 4000, pollTime: 200 },
       }),
     { code: 'HYPERVISOR_UNAVAILABLE', message: /\/nowhere/ },
   );

@@ -1,0 +1,50 @@
+// How large the rings of a new link are if nobody has said so.
+#pragma once
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <system_error>
+
+#include "hypervisor/hypervisor.h"
+#include "link/channel.h"
+
+namespace xsock::link {
+
+// Takes what leaves 384 pages for others, or at most a quarter of what may still be granted: with
+// gntalloc's limit of 1024 pages the first link gets 1 MiB each way, twelve get 64 KiB, and 33 in
+// all get some. Larger rings than 1 MiB are beyond libxenvchan's page; smaller ones cost throughput
+// (docs/performance.md).
+inline constexpr std::size_t kLeaveFree = 384;
+inline constexpr std::uint16_t kLargestOrder = 20;
+inline constexpr std::uint16_t kSmallestOrder = 12;
+inline std::uint16_t ring_order_for(std::size_t free_pages) noexcept {
+    std::uint16_t order = kLargestOrder;
+    const std::size_t quarter = free_pages / 4;
+    const std::size_t most =
+        free_pages > kLeaveFree ? std::max(quarter, free_pages - kLeaveFree) : quarter;
+    while (order > kSmallestOrder &&
+           1 + 2 * ((std::size_t{1} << order) / hypervisor::kPageSize) > most) {
+        order -= 2;
+    }
+    return order;
+}
+
+// Grants rings of that size, or of the next smaller one that there is room for: other programs of
+// this domain grant pages too. ENOSPC: not even
+// room for the smallest.
+inline ChannelMemory share_what_fits(hypervisor::GrantedMemory& memory, hypervisor::DomId peer,
+                                     hypervisor::EventChannelPort port) {
+    for (std::uint16_t order = ring_order_for(memory.free_pages());; order -= 2) {
+        try {
+            return ChannelMemory::share(memory, peer, order, port);
+        } catch (const std::system_error& error) {
+            if (error.code().value() != ENOSPC || order <= kSmallestOrder) {
+                throw;
+            }
+        }
+    }
+}
+
+}  // namespace xsock::link

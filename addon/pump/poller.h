@@ -1,0 +1,52 @@
+// Whether a pump with nothing to do looks again at once or sleeps. A wake-up costs more than most
+// waits: 4 us on the same CPU, 20 us and more on one that was halted, and each side of a link has
+// its own. So it looks on for about as long as the last waits took, as KVM polls before it halts a
+// virtual CPU (Linux, Documentation/virt/kvm/halt-polling.rst): twice as long after a wait that a
+// longer look would have met, not at all after one that no look could meet.
+#pragma once
+
+#include <algorithm>
+
+#include "sys/clock.h"
+
+namespace xsock::pump {
+
+class Poller {
+  public:
+    // `longest` is how long it looks at most; 0: never.
+    explicit Poller(sys::Duration longest) noexcept : longest_(longest) {}
+
+    void set_longest(sys::Duration longest) noexcept {
+        longest_ = longest;
+        window_ = std::min(window_, longest);
+    }
+    // Something was there to do.
+    void found(sys::TimePoint now) noexcept {
+        if (idle_since_ == sys::kNever) {
+            return;
+        }
+        const sys::Duration wait = now - idle_since_;
+        idle_since_ = sys::kNever;
+        if (wait > longest_) {
+            window_ = sys::Duration::zero();
+        } else if (wait > window_) {
+            window_ = std::min(std::max(window_ * 2, kFirst), longest_);
+        }
+    }
+    // Nothing is there to do. True: look again at once; false: sleep until woken.
+    [[nodiscard]] bool look_again(sys::TimePoint now) noexcept {
+        if (idle_since_ == sys::kNever) {
+            idle_since_ = now;
+        }
+        return now - idle_since_ < window_;
+    }
+
+  private:
+    static constexpr sys::Duration kFirst = std::chrono::microseconds(25);
+
+    sys::Duration longest_;
+    sys::Duration window_ = sys::Duration::zero();
+    sys::TimePoint idle_since_ = sys::kNever;
+};
+
+}  // namespace xsock::pump

@@ -1,0 +1,114 @@
+// What the control plane asks of a pump besides links (pump_links.cc): called from any thread but
+// the pump's, done on the pump's.
+#include "pump/pump.h"
+
+namespace xsock::pump {
+
+using link::LinkId;
+using link::ListenerId;
+
+void Pump::close_link(LinkId id, sys::Duration drain) {
+    commands_.call([&] {
+        Entry& entry = find(id);
+        now_ = sys::Clock::now();
+        if (drain > sys::Duration::zero()) {
+            entry.link->drain(now_ + drain);
+        } else {
+            entry.link->down(link::DownReason::kClosed, "");
+        }
+    });
+}
+
+void Pump::set_exports(LinkId id, std::shared_ptr<const link::ExportTable> exports) {
+    commands_.call([&] {
+        Entry& entry = find(id);
+        // What a domain may open of itself is asked of the serving end of its self link.
+        (entry.partner == 0 ? entry : find(entry.partner)).link->set_exports(std::move(exports));
+    });
+}
+
+void Pump::send_services(LinkId id, std::vector<std::byte> message) {
+    commands_.call([&] { find(id).link->send_services(std::move(message)); });
+}
+
+void Pump::set_limits(const link::Limits& limits, std::size_t memory_total) {
+    commands_.call([&] {
+        options_.limits = limits;
+        budget_.set_limit(memory_total);
+    });
+}
+
+void Pump::report_streams(bool wanted) {
+    commands_.call([&] { stream_reports_ = wanted; });
+}
+
+bool Pump::terminate(LinkId id, link::StreamId stream) {
+    return commands_.call([&] { return find(id).link->terminate(stream); });
+}
+
+ListenerId Pump::listen(LinkId id, ServiceAddress service, bool tcp, sys::UniqueFd socket) {
+    return commands_.call([&] {
+        find(id);
+        const ListenerId listener_id = next_listener_++;
+        auto listener = std::make_unique<Listener>(
+            listener_id, id, std::move(service), tcp, std::move(socket),
+            [this](Listener& from, sys::UniqueFd connection) {
+                accept(from, std::move(connection));
+            },
+            [this](Listener& from, int error) { pause(from, error); });
+        epoll_.add(listener->fd.get(), EPOLLIN, sys::tag_of(*listener));
+        listeners_.emplace(listener_id, std::move(listener));
+        return listener_id;
+    });
+}
+
+void Pump::unlisten(ListenerId id) {
+    commands_.call([&] {
+        const auto it = listeners_.find(id);
+        if (it != listeners_.end()) {
+            it->second->fd.reset();
+            closed_listeners_.push_back(std::move(it->second));
+            listeners_.erase(it);
+        }
+    });
+}
+
+std::vector<StreamInfo> Pump::streams() {
+    return commands_.call([&] {
+        std::vector<StreamInfo> result;
+        for (const auto& [id, entry] : links_) {
+            for (const auto& [stream_id, stream] : entry.link->streams()) {
+                if (entry.quiet || stream->stage == link::Stream::Stage::kDone) {
+                    continue;
+                }
+                const bool local_over = stream->read_done;
+                const char* state = stream->stage != link::Stream::Stage::kOpen ? "connecting"
+                                    : local_over && stream->peer_ended          ? "closing"
+                                    : local_over         ? "half-closed-local"
+                                    : stream->peer_ended ? "half-closed-peer"
+                                                         : "open";
+                result.push_back({id, stream_id, stream->direction, stream->service, state,
+                                  stream->bytes_sent, stream->bytes_received,
+                                  stream->pending.size(),
+                                  std::chrono::duration_cast<std::chrono::milliseconds>(
+                                      sys::Clock::now() - stream->opened_at)
+                                      .count()});
+            }
+        }
+        return result;
+    });
+}
+
+std::vector<LinkInfo> Pump::links() {
+    return commands_.call([&] {
+        std::vector<LinkInfo> result;
+        for (const auto& [id, entry] : links_) {
+            if (!entry.quiet) {
+                result.push_back({id, entry.link->streams().size(), entry.link->counters()});
+            }
+        }
+        return result;
+    });
+}
+
+}  // namespace xsock::pump

@@ -1,0 +1,159 @@
+// When a pump looks on, how large rings are by themselves, and when the control plane is woken.
+#include "pump/poller.h"
+
+#include <cerrno>
+#include <map>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "hypervisor/loopback/connect.h"
+#include "hypervisor/loopback/machine.h"
+#include "link/ring_size.h"
+#include "pump/event_queue.h"
+#include "tap.h"
+#include "temp_dir.h"
+
+namespace {
+
+using namespace xsock;
+using std::chrono::microseconds;
+
+constexpr sys::TimePoint kStart{};
+
+// Idle from `begin` on, something to do after `wait`. Was it still looking?
+bool met(pump::Poller& poller, sys::TimePoint begin, sys::Duration wait) {
+    bool looking = poller.look_again(begin);
+    looking = poller.look_again(begin + wait) && looking;
+    poller.found(begin + wait);
+    return looking;
+}
+
+void short_waits_are_looked_through() {
+    pump::Poller poller(microseconds(200));
+    CHECK(!met(poller, kStart, microseconds(80)));  // nothing is known yet
+    int misses = 0;
+    for (int i = 1; i < 100; ++i) {
+        misses += met(poller, kStart, microseconds(80)) ? 0 : 1;
+    }
+    CHECK(misses < 5);
+}
+
+void a_long_wait_ends_it() {
+    pump::Poller poller(microseconds(200));
+    for (int i = 0; i < 5; ++i) {
+        met(poller, kStart, microseconds(60));
+    }
+    CHECK(met(poller, kStart, microseconds(50)));
+    CHECK(!met(poller, kStart, sys::milliseconds(1)));
+    CHECK(!poller.look_again(kStart));
+}
+
+void zero_is_never() {
+    pump::Poller poller(sys::Duration::zero());
+    for (int i = 0; i < 10; ++i) {
+        CHECK(!met(poller, kStart, microseconds(1)));
+    }
+}
+
+void rings_by_what_is_left() {
+    const TempDir root;
+    hypervisor::loopback::Machine machine{{}};
+    machine.introduce(1, root.path + "/hypercall");
+    const auto domain = hypervisor::loopback::connect_loopback(root.path);
+    const auto port = domain.doorbells->allocate_unbound(2);
+    std::vector<link::ChannelMemory> links;
+    std::map<std::size_t, int> sizes;
+    try {
+        for (;;) {
+            links.push_back(link::share_what_fits(*domain.memory, 2, port));
+            ++sizes[links.back().left().size() / 1024];
+        }
+    } catch (const std::system_error& error) {
+        CHECK(error.code().value() == ENOSPC);
+    }
+    CHECK((sizes == std::map<std::size_t, int>{{1024, 1}, {64, 12}, {16, 9}, {4, 11}}));
+    links.clear();
+    CHECK(link::share_what_fits(*domain.memory, 2, port).left().size() == 1024 * 1024);
+    CHECK(link::ring_order_for(8192) == 20);
+    CHECK(link::ring_order_for(600) == 18);
+    CHECK(link::ring_order_for(0) == 12);
+}
+
+// Says nothing of what other processes of its domain have taken, as gntalloc does.
+class Forgetful final : public hypervisor::GrantedMemory {
+  public:
+    explicit Forgetful(hypervisor::GrantedMemory& memory) : memory_(memory) {}
+    [[nodiscard]] std::size_t free_pages() const override { return 1024; }
+    std::unique_ptr<hypervisor::SharedPages> share(hypervisor::DomId peer, std::size_t pages,
+                                                   hypervisor::Access access,
+                                                   const hypervisor::UnmapNotify* notify) override {
+        return memory_.share(peer, pages, access, notify);
+    }
+    std::unique_ptr<hypervisor::MappedPages> map(hypervisor::DomId owner,
+                                                 std::span<const hypervisor::GrantRef> refs,
+                                                 hypervisor::Access access,
+                                                 const hypervisor::UnmapNotify* notify) override {
+        return memory_.map(owner, refs, access, notify);
+    }
+
+  private:
+    hypervisor::GrantedMemory& memory_;
+};
+
+void rings_that_find_no_room_are_smaller() {
+    const TempDir root;
+    hypervisor::loopback::Machine machine{{}};
+    machine.introduce(1, root.path + "/hypercall");
+    const auto domain = hypervisor::loopback::connect_loopback(root.path);
+    const auto port = domain.doorbells->allocate_unbound(2);
+    Forgetful memory(*domain.memory);
+    const auto first = link::share_what_fits(memory, 2, port);
+    const auto second = link::share_what_fits(memory, 2, port);
+    CHECK(first.left().size() == 1024 * 1024);
+    CHECK(second.left().size() == 256 * 1024);
+}
+
+link::Event opened() {
+    return link::StreamOpened{1, 2, link::Direction::kIncoming, "svc"};
+}
+
+void events_of_streams_wait_for_company() {
+    int woken = 0;
+    pump::EventQueue events([&] { ++woken; });
+    events.push(opened(), kStart);
+    events.push(opened(), kStart + sys::milliseconds(5));
+    CHECK(woken == 0);
+    CHECK(events.deadline() == kStart + pump::EventQueue::kPatience);
+    events.flush(kStart + sys::milliseconds(10));
+    CHECK(woken == 0);
+    events.flush(kStart + pump::EventQueue::kPatience);
+    CHECK(woken == 1);
+    CHECK(events.deadline() == sys::kNever);
+    events.push(opened(), kStart + sys::milliseconds(30));  // on its way already
+    CHECK(events.deadline() == sys::kNever);
+    CHECK(events.take().size() == 3);
+    events.push(opened(), kStart + sys::milliseconds(40));
+    CHECK(events.deadline() == kStart + sys::milliseconds(60));
+    events.push(link::LinkDown{1, link::DownReason::kGoodbye, ""}, kStart);  // this cannot wait
+    CHECK(woken == 2);
+    CHECK(events.take().size() == 2);
+    for (std::size_t i = 0; i <= pump::EventQueue::kCompany; ++i) {
+        events.push(opened(), kStart);
+    }
+    CHECK(woken == 3);
+}
+
+}  // namespace
+
+int main() {
+    tap::test("short waits are looked through", short_waits_are_looked_through);
+    tap::test("a long wait ends it", a_long_wait_ends_it);
+    tap::test("a longest time of zero is never", zero_is_never);
+    tap::test("rings take their size by what is left to grant", rings_by_what_is_left);
+    tap::test("rings that find less room than was said are smaller",
+              rings_that_find_no_room_are_smaller);
+    tap::test("events of streams wait for company, others do not",
+              events_of_streams_wait_for_company);
+    return tap::done();
+}
