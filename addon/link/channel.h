@@ -88,6 +88,7 @@ class Channel {
     Channel& operator=(const Channel&) = delete;
 
     [[nodiscard]] Role role() const noexcept { return memory_.role(); }
+    [[nodiscard]] const ChannelMemory::Start& start() const noexcept { return memory_.start(); }
     [[nodiscard]] ring::Producer& producer() noexcept { return producer_; }
     [[nodiscard]] ring::Consumer& consumer() noexcept { return consumer_; }
 
@@ -104,6 +105,12 @@ class Channel {
     [[nodiscard]] std::uint8_t take_notify(std::uint8_t bits) noexcept {
         return ring::take_bits(own_notify_, bits);
     }
+    // Does the peer want to be rung for `bits`? Leaves its wish.
+    [[nodiscard]] bool wants_notify(std::uint8_t bits) const noexcept {
+        return (ring::load_acquire(own_notify_) & bits) != 0;
+    }
+    // Gives back a wish that was taken without ringing.
+    void give_back_notify(std::uint8_t bits) noexcept { ring::set_bits(own_notify_, bits); }
 
   private:
     ChannelMemory memory_;

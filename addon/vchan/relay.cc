@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <system_error>
 
 namespace xsock::vchan {
@@ -12,7 +13,14 @@ namespace {
 
 // Bytes moved in one direction before others have their turn.
 constexpr std::size_t kTurn = 256 * 1024;
+constexpr sys::Duration kFirstNudge = sys::milliseconds(10);
+constexpr sys::Duration kLongestNudge = sys::milliseconds(1'000);
 constexpr sys::Duration kBusyRetry = sys::milliseconds(10);
+// How long a server may take to notice that its client went; how often its page is looked at
+// meanwhile, since it rings nobody then; and what it gets for dropping what is left, once noticed.
+constexpr sys::Duration kNoticeTime = sys::milliseconds(2'000);
+constexpr sys::Duration kLookAgain = sys::milliseconds(5);
+constexpr sys::Duration kDropTime = sys::milliseconds(50);
 
 }  // namespace
 
@@ -39,6 +47,12 @@ Relay::Relay(RelayId relay_id, link::ChannelMemory memory, hypervisor::Doorbells
 }
 
 Relay::~Relay() {
+    say_gone();
+    channel_.reset();         // unmap-notify rings the port,
+    doorbells_.close(port_);  // which therefore goes last
+}
+
+void Relay::say_gone() noexcept {
     if (fd_.valid()) {
         // Bytes that were sent stay readable, behind them is an end-of-file.
         ::shutdown(fd_.get(), SHUT_WR);
@@ -46,8 +60,31 @@ Relay::~Relay() {
     }
     channel_->say_gone();
     doorbells_.notify(port_);
-    channel_.reset();         // unmap-notify rings the port,
-    doorbells_.close(port_);  // which therefore goes last
+}
+
+// Before libxenvchan sleeps it asks to be rung for the next write: asked for anew, it has been
+// awake since we went.
+void Relay::leave(sys::TimePoint now) {
+    channel_->say_gone();
+    static_cast<void>(channel_->take_notify(abi::kNotifyWrite));
+    say_gone();
+    leave_until_ = now + kNoticeTime;
+    retry_at_ = now + kLookAgain;
+}
+
+bool Relay::left(sys::TimePoint now) {
+    if (!noticed_ && channel_->wants_notify(abi::kNotifyWrite)) {
+        noticed_ = true;
+        leave_until_ = now + kDropTime;
+    }
+    retry_at_ = std::min(now + kLookAgain, leave_until_);
+    if (channel_->role() == link::Role::kClient && channel_->peer_state() == PeerState::kLive &&
+        now < leave_until_) {
+        return false;
+    }
+    // The server still sleeps in the belief that it has asked; the next client rings for it.
+    channel_->give_back_notify(abi::kNotifyWrite);
+    return true;
 }
 
 void Relay::end(End reason, std::string detail) noexcept {
@@ -131,6 +168,7 @@ bool Relay::turn(sys::TimePoint now) {
     }
     const bool more_in = deliver();
     const bool more_out = collect();
+    nudge(now);
     if (!over()) {
         decide(peer);
     }
@@ -217,6 +255,26 @@ bool Relay::collect() {
         }
     }
     return true;
+}
+
+// A server may have asked to be rung, yet sleep through it: vchan-socket-proxy does not look into
+// the ring before it first waits, and our first bytes may have rung while it was still busy with
+// our coming. Until it has read something it is rung now and then.
+void Relay::nudge(sys::TimePoint now) noexcept {
+    const std::uint32_t start = channel_->start().left_cons;
+    const bool unread = channel_->role() == link::Role::kClient && bytes_sent_ > 0 &&
+                        channel_->producer().acknowledged() == start;
+    if (!unread) {
+        nudge_at_ = sys::kNever;
+        return;
+    }
+    if (nudge_at_ != sys::kNever && now >= nudge_at_) {
+        doorbells_.notify(port_);
+    }
+    if (nudge_at_ == sys::kNever || now >= nudge_at_) {
+        nudge_after_ = std::min(std::max(nudge_after_ * 2, kFirstNudge), kLongestNudge);
+        nudge_at_ = now + nudge_after_;
+    }
 }
 
 // Asks to be rung for the rest if not.

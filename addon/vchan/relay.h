@@ -9,6 +9,7 @@
 // What the peer can write: the control page and the ring it produces into; see link/channel.h.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -51,6 +52,11 @@ class Relay final : public sys::Pollable {
     // Moves what can be moved, in bounds. True: there is more to do at once.
     bool turn(sys::TimePoint now);
     void terminate() noexcept { end(End::kTerminated, ""); }
+    // Once it is over: tells both sides. A server may keep the channel for its next client, and
+    // drop what that one writes until it has noticed that this one went (vchan-socket-proxy does).
+    void leave(sys::TimePoint now);
+    // True once the server has noticed, or does not seem to care.
+    [[nodiscard]] bool left(sys::TimePoint now);
 
     [[nodiscard]] bool over() const noexcept { return end_ != End::kNone; }
     [[nodiscard]] End reason() const noexcept { return end_; }
@@ -61,11 +67,15 @@ class Relay final : public sys::Pollable {
     [[nodiscard]] std::uint64_t bytes_sent() const noexcept { return bytes_sent_; }
     [[nodiscard]] std::uint64_t bytes_received() const noexcept { return bytes_received_; }
     // When turn() is due although nothing happens.
-    [[nodiscard]] sys::TimePoint deadline() const noexcept { return retry_at_; }
+    [[nodiscard]] sys::TimePoint deadline() const noexcept {
+        return std::min(retry_at_, nudge_at_);
+    }
+    [[nodiscard]] bool leaving() const noexcept { return leave_until_ != sys::kNever; }
 
     const RelayId id;
 
   private:
+    void say_gone() noexcept;
     void end(End reason, std::string detail) noexcept;
     void take(sys::UniqueFd local);
     void connect_target(sys::TimePoint now);
@@ -75,6 +85,7 @@ class Relay final : public sys::Pollable {
     void decide(link::PeerState peer);
     [[nodiscard]] bool peer_has_read_all();
     void ring_for(std::uint8_t bits) noexcept;
+    void nudge(sys::TimePoint now) noexcept;
 
     std::optional<link::Channel> channel_;
     hypervisor::Doorbells& doorbells_;
@@ -84,6 +95,10 @@ class Relay final : public sys::Pollable {
     sys::UniqueFd fd_;
     bool connecting_ = false;
     sys::TimePoint retry_at_ = sys::kNever;
+    sys::TimePoint leave_until_ = sys::kNever;
+    bool noticed_ = false;
+    sys::TimePoint nudge_at_ = sys::kNever;
+    sys::Duration nudge_after_{};
     bool open_ = false;
     bool readable_ = false;
     bool writable_ = false;

@@ -137,15 +137,29 @@ void Relays::remove_ended() {
         }
         const Ended ended{relay.id,     relay.reason(),     relay.detail(),
                           relay.open(), relay.bytes_sent(), relay.bytes_received()};
-        bells_.erase(relay.port());
-        announced_.erase(relay.id);
-        it = relays_.erase(it);
-        report(ended);
-        for (auto& [id, door] : doors_) {
-            if (door->busy == ended.relay) {
-                door->busy = 0;
-                listen_again(*door);
-            }
+        const bool first = !relay.leaving();
+        if (first) {
+            relay.leave(now_);
+        }
+        if (relay.left(now_)) {
+            bells_.erase(relay.port());
+            announced_.erase(relay.id);
+            it = relays_.erase(it);
+            reopen_door_of(ended.relay);
+        } else {
+            ++it;
+        }
+        if (first) {
+            report(ended);
+        }
+    }
+}
+
+void Relays::reopen_door_of(RelayId relay) {
+    for (auto& [id, door] : doors_) {
+        if (door->busy == relay) {
+            door->busy = 0;
+            listen_again(*door);
         }
     }
 }

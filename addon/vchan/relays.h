@@ -103,6 +103,7 @@ class Relays {
     void remove_ended();
     void accept(Door& door);
     void listen_again(Door& door);
+    void reopen_door_of(RelayId relay);
     void adopt(std::unique_ptr<Relay> relay);
     void report(Event event);
     [[nodiscard]] int timeout_ms() const;

@@ -3,7 +3,6 @@
  * offers, one at a time. A stale offer (taken, or its server gone) is told by its page, not by its
  * numbers, which may come again; then the next one is waited for. A server may also keep its channel.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { VchanEvent, VchanPlane } from '../dataplane/vchan.js';
 import { isXsockError, messageOf } from '../errors.js';
@@ -14,13 +13,6 @@ import { absolutePath, parseWord } from './paths.js';
 
 /** Milliseconds that a program waits for a server before it is refused. */
 const PATIENCE = 10_000;
-
-/**
- * Milliseconds between two clients of one server. Some (vchan-socket-proxy) keep the channel for the next
- * client, and nothing on its page tells two apart: without a rest, the server would not notice the change
- * and go on with the first one's connection.
- */
-const REST = 250;
 
 export interface Door {
   readonly peer: DomId;
@@ -45,8 +37,6 @@ export class VchanClient {
   readonly #door: number;
   readonly #log: Logger;
   #relay: number | undefined;
-  /** When the last stream ended, ms. */
-  #left = 0;
   #watch: Watch | undefined;
   #changed: () => void = () => {};
   #stopped = false;
@@ -77,7 +67,6 @@ export class VchanClient {
       });
     } else if (event.kind === 'ended' && event.relay === this.#relay) {
       this.#relay = undefined;
-      this.#left = Date.now();
       const { reason, detail, bytesSent, bytesReceived } = event;
       this.#log.info({ reason, detail, bytesSent, bytesReceived }, 'raw stream has ended');
     }
@@ -107,7 +96,6 @@ export class VchanClient {
   }
 
   async #lead(): Promise<void> {
-    await delay(Math.max(this.#left + REST - Date.now(), 0));
     const deadline = Date.now() + PATIENCE;
     let why = 'nothing is offered there';
     while (!this.#stopped) {
