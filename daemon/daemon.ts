@@ -164,7 +164,7 @@ export class Daemon {
       await this.#directory.stop();
     }
     await Promise.all([this.#peers.stop(drain), this.#own?.stop(drain), this.#vchans.stop()]);
-    this.#view.close();
+    await this.#view.close();
     await this.#removeLeftOvers();
   }
 

@@ -158,16 +158,23 @@ Napi::Value Dataplane::listen(const Napi::CallbackInfo& info) {
     return translated(info.Env(), [&]() -> Napi::Value {
         struct stat file {};
         sys::UniqueFd socket;
+        const std::string path = tcp ? "" : options.Get("path").ToString().Utf8Value();
         if (tcp) {
             socket = sys::listen_tcp(options.Get("host").ToString().Utf8Value(),
                                      static_cast<std::uint16_t>(number("port")));
         } else {
-            const std::string path = options.Get("path").ToString().Utf8Value();
             socket = sys::listen_unix(path, number("mode"), number("uid"), number("gid"));
             sys::check(::lstat(path.c_str(), &file), "lstat");
         }
-        const link::ListenerId listener =
-            pump_->listen(number("link"), service, tcp, std::move(socket));
+        link::ListenerId listener = 0;
+        try {
+            listener = pump_->listen(number("link"), service, tcp, std::move(socket));
+        } catch (const std::system_error&) {
+            if (!tcp) {
+                ::unlink(path.c_str());  // the link has gone meanwhile: nobody would remove it
+            }
+            throw;
+        }
         Napi::Object result = Napi::Object::New(info.Env());
         result.Set("id", Napi::Number::New(info.Env(), listener));
         result.Set("device",

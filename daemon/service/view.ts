@@ -108,10 +108,12 @@ export class View {
     this.#removeDirectories(domid);
   }
 
-  close(): void {
+  /** Removes all sockets, also one that is being made at this moment. */
+  async close(): Promise<void> {
     for (const domid of [...this.#peers.keys()]) {
       this.hide(domid);
     }
+    await this.#turn;
   }
 
   shown(): readonly ShownService[] {

@@ -1,7 +1,7 @@
 /** The data plane on the addon, two of them in two domains of a loopback machine inside this process. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -101,6 +101,23 @@ t.test('closing twice at once, and closing what is closed, both end', async t =>
   ]);
   await sides.low.dataplane.closeLink(lowLink, 0);
   await sides.high.dataplane.closeLink(highLink, 0);
+});
+
+t.test('a socket for a link that has gone meanwhile is not left behind', async t => {
+  const { low, directory } = pair(t);
+  const path = join(directory, 'svc');
+  await t.rejects(
+    low.dataplane.listen({
+      kind: 'unix',
+      link: 99 as LinkId,
+      service: { kind: 'name', name: 'svc' },
+      path,
+      mode: 0o600,
+      uid: -1,
+      gid: -1,
+    }),
+  );
+  t.notOk(existsSync(path));
 });
 
 t.test('a stream from a listener to a target, told on both sides', async t => {

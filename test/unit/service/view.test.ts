@@ -155,8 +155,30 @@ t.test('a path that is taken stays as it is, and is tried again', async t => {
   unlinkSync(join(run, '5/file'));
   await view.show(LINK, PEER, services);
   t.ok(lstatSync(join(run, '5/file')).isSocket());
-  view.close();
+  await view.close();
   t.same(readdirSync(join(run, '5')), ['live'], 'what is foreign is still there');
+});
+
+t.test('closing waits for a socket that is being made, and removes it', async t => {
+  const { run, dataplane, view } = setUp(t);
+  let bound = (): void => undefined;
+  const isBound = new Promise<void>(resolve => {
+    bound = resolve;
+  });
+  let go = (): void => undefined;
+  dataplane.beforeListening = () => {
+    bound();
+    return new Promise<void>(resolve => {
+      go = resolve;
+    });
+  };
+  const shown = view.show(LINK, PEER, [service({ name: 'late' })]);
+  await isBound;
+  const closed = view.close();
+  go();
+  await closed;
+  t.notOk(existsSync(join(run, '5')));
+  await shown;
 });
 
 t.test('a socket that a crash left is replaced', async t => {
@@ -188,7 +210,7 @@ t.test('a path that is too long is told and skipped', async t => {
   t.match(lines.join(''), /at most 107/);
   t.same(readdirSync(join(runDir, '5')), ['s']);
   deep.close();
-  view.close();
+  await view.close();
 });
 
 t.test('a failure does not stop what comes after it', async t => {
@@ -230,6 +252,6 @@ t.test('names of domains: none that is a path, one domain each, foreign files st
   await view.show(LINK, { domid: DOMAIN, name: 'db' }, services);
   t.same(readdirSync(join(run, 'by-name')), ['db'], 'a domain that is renamed has one link');
   writeFileSync(join(run, 'by-name/note'), '');
-  view.close();
+  await view.close();
   t.same(readdirSync(join(run, 'by-name')), ['note']);
 });
