@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Test } from 'tap';
-import { LAB, type LabOptions, prepareLab, XenLab } from './lab.js';
+import { LAB, type LabOptions, prepared, XenLab } from './lab.js';
 
 /** Milliseconds: far more than a boot with all cases takes. */
 const LIMIT = 1_200_000;
@@ -13,7 +13,7 @@ export async function bootFor(
   body: (t: Test, lab: XenLab) => Promise<void>,
 ): Promise<void> {
   const name = `${options.xenstored}, ${options.guestType} guests`;
-  const skip = prepareLab();
+  const skip = prepared();
   await t.test(`Xen with ${name}`, { skip, timeout: LIMIT }, async t => {
     const logs = join(LAB, 'logs');
     mkdirSync(logs, { recursive: true });

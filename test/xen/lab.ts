@@ -12,6 +12,7 @@ import {
   linkSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   realpathSync,
   rmSync,
   writeFileSync,
@@ -22,7 +23,7 @@ import { fileURLToPath } from 'node:url';
 import { AgentConnection } from './agent-connection.js';
 import { ConsoleLog } from './console-log.js';
 import { Domain } from './domain.js';
-import { layPayload } from './package.js';
+import { layPayload, preparePackage } from './package.js';
 
 export interface LabOptions {
   readonly xenstored: 'oxenstored' | 'xenstored';
@@ -40,7 +41,10 @@ const HERE = fileURLToPath(new URL('../../../test/xen/lab', import.meta.url));
 /** What is kept from run to run. */
 export const LAB = process.env.XSOCK_XEN_LAB ?? join(homedir(), '.cache/xsock/xen-lab');
 
-/** Builds the images if they are not there. A text says why this machine cannot: tap's `skip`. */
+/**
+ * Builds what is booted, if it is not there or not of this package. A text says why this machine cannot: tap's
+ * `skip`. Not for two processes at once: `prepare.ts` comes before the tests.
+ */
 export function prepareLab(): false | string {
   mkdirSync(LAB, { recursive: true });
   const { status, stdout, stderr } = spawnSync(
@@ -50,9 +54,24 @@ export function prepareLab(): false | string {
       encoding: 'utf8',
     },
   );
-  if (status === 0) return false;
+  if (status === 0) {
+    preparePackage(LAB);
+    return false;
+  }
   if (status === 77) return stdout.trim().split('\n').at(-1) ?? 'the Xen lab cannot be built';
   throw new Error(`test/xen/lab/build has failed:\n${stdout}${stderr}`);
+}
+
+const REASON = join(LAB, 'cannot');
+
+/** For tests, several at once: keeps what prepareLab() said. */
+export function prepareTests(): void {
+  writeFileSync(REASON, prepareLab() || '');
+}
+
+/** What prepareTests() kept. */
+export function prepared(): false | string {
+  return readFileSync(REASON, 'utf8') || false;
 }
 
 export class XenLab {

@@ -10,6 +10,19 @@ import { ECHO_TARGET } from './services.js';
 /** One answer for each connection, then an end-of-file: bytes up to a newline come back reversed. */
 const ONE_SHOT = 'read line; echo "$line" | rev';
 
+/** A client whose input ends only when `answer` has ended: stock programs take that end for all ends. */
+function held(question: string, path: string, answer: string): string {
+  const client = `socat -t 0 - UNIX-CONNECT:${path}`;
+  return `rm -f /tmp/hold; mkfifo /tmp/hold
+    (${question}; read _ < /tmp/hold) | ${client} | (${answer}; echo > /tmp/hold)`;
+}
+
+function roundTrip(path: string, bytes: number): string {
+  return `head -c ${bytes} /dev/urandom > /tmp/sent
+    ${held('cat /tmp/sent', path, `head -c ${bytes} > /tmp/got`)}
+    cmp /tmp/sent /tmp/got`;
+}
+
 export async function vchanCases(t: Test, domains: Domains): Promise<void> {
   const { domu1, domu2 } = domains;
   await domu2.stopDaemon();
@@ -54,10 +67,7 @@ async function cServer(t: Test, domu1: Domain, domu2: Domain): Promise<void> {
     argv: ['/opt/test/vchan-echo', 'server', String(domu1.domid), path, '5'],
   });
   for (let i = 0; i < 5; i++) {
-    // Ends its side after all has come back: the stock server only then sees an end.
-    const command = `head -c 100000 /dev/urandom > /tmp/sent && (cat /tmp/sent; sleep 2) |
-      socat -t 0 - UNIX-CONNECT:/run/xsock/vchan/${domu2.domid}/stock > /tmp/got; cmp /tmp/sent /tmp/got`;
-    await domu1.run(['sh', '-c', command]);
+    await domu1.run(['sh', '-c', roundTrip(`/run/xsock/vchan/${domu2.domid}/stock`, 100_000)]);
     t.pass(`stream ${i + 1}: the same 100000 bytes came back`);
   }
   t.same(await domu2.ask('ended', { name: 'vchan-echo' }), { code: 0, signal: null });
@@ -74,9 +84,7 @@ async function proxyClient(t: Test, domu1: Domain, domu2: Domain): Promise<void>
   });
   await domu2.ask('appears', { path: '/tmp/proxied' });
   for (let i = 0; i < 5; i++) {
-    const said = await domu2.run([
-      ...['sh', '-c', `(echo hello${i}; sleep 5) | socat -t 0 - UNIX-CONNECT:/tmp/proxied`],
-    ]);
+    const said = await domu2.run([...['sh', '-c', held(`echo hello${i}`, '/tmp/proxied', 'cat')]]);
     t.equal(said, `${i}olleh\n`, 'the first and the last bytes, and the end');
   }
   await domu2.ask('signal', { name: 'proxy', signal: 'SIGKILL' });
@@ -89,10 +97,8 @@ async function proxyServer(t: Test, domu1: Domain, domu2: Domain): Promise<void>
     name: 'proxy2',
     argv: ['vchan-socket-proxy', '-m', 'server', '-v', String(domu1.domid), path, ECHO_TARGET],
   });
-  const command = `head -c 50000 /dev/urandom > /tmp/sent && (cat /tmp/sent; sleep 2) |
-      socat -t 0 - UNIX-CONNECT:/run/xsock/vchan/${domu2.domid}/proxy > /tmp/got; cmp /tmp/sent /tmp/got`;
   for (let i = 0; i < 3; i++) {
-    await domu1.run(['sh', '-c', command]);
+    await domu1.run(['sh', '-c', roundTrip(`/run/xsock/vchan/${domu2.domid}/proxy`, 50_000)]);
     t.pass(`stream ${i + 1}: the same 50000 bytes came back`);
   }
   await domu2.ask('signal', { name: 'proxy2', signal: 'SIGKILL' });
