@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -14,35 +15,46 @@ namespace xsock::link {
 
 class ByteQueue {
   public:
-    [[nodiscard]] bool empty() const noexcept { return head_ == bytes_.size(); }
-    [[nodiscard]] std::size_t size() const noexcept { return bytes_.size() - head_; }
+    [[nodiscard]] bool empty() const noexcept { return waiting_ == nullptr; }
+    [[nodiscard]] std::size_t size() const noexcept {
+        return empty() ? 0 : waiting_->bytes.size() - waiting_->head;
+    }
 
     // Appends what follows the first `skip` bytes of `source`.
     void append(const ring::Segments& source, std::size_t skip) {
-        if (head_ > bytes_.size() / 2) {
-            bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(head_));
-            head_ = 0;
+        if (source.size() == skip) {
+            return;
         }
-        const std::size_t length = source.size() - skip;
-        const std::size_t old = bytes_.size();
-        bytes_.resize(old + length);
-        source.copy_to(std::span(bytes_).subspan(old), skip);
-    }
-    [[nodiscard]] iovec front() noexcept { return {bytes_.data() + head_, size()}; }
-    void pop(std::size_t length) noexcept {
-        head_ += length;
         if (empty()) {
+            waiting_ = std::make_unique<Waiting>();
+        }
+        std::vector<std::byte>& bytes = waiting_->bytes;
+        if (waiting_->head > bytes.size() / 2) {
+            bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(waiting_->head));
+            waiting_->head = 0;
+        }
+        const std::size_t old = bytes.size();
+        bytes.resize(old + source.size() - skip);
+        source.copy_to(std::span(bytes).subspan(old), skip);
+    }
+    // Not of an empty queue.
+    [[nodiscard]] iovec front() noexcept {
+        return {waiting_->bytes.data() + waiting_->head, size()};
+    }
+    void pop(std::size_t length) noexcept {
+        waiting_->head += length;
+        if (size() == 0) {
             clear();
         }
     }
-    void clear() noexcept {
-        std::vector<std::byte>().swap(bytes_);
-        head_ = 0;
-    }
+    void clear() noexcept { waiting_.reset(); }
 
   private:
-    std::vector<std::byte> bytes_;
-    std::size_t head_ = 0;
+    struct Waiting {
+        std::vector<std::byte> bytes;
+        std::size_t head = 0;  // what went already
+    };
+    std::unique_ptr<Waiting> waiting_;  // null while empty
 };
 
 }  // namespace xsock::link

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "link/label.h"
 #include "sys/socket.h"
 
 namespace xsock::link {
@@ -20,33 +20,43 @@ struct ExportEntry {
     sys::Address target;
 };
 
+// An entry, and what it was found by.
+struct ExportFound {
+    const ExportEntry* entry = nullptr;
+    Label label;
+};
+
 class ExportTable {
   public:
     ExportTable() = default;
     explicit ExportTable(std::vector<ExportEntry> entries) : entries_(std::move(entries)) {
         for (std::size_t i = 0; i < entries_.size(); ++i) {
             if (!entries_[i].name.empty()) {
-                by_name_.emplace(entries_[i].name, i);
+                by_name_.try_emplace(entries_[i].name, &entries_[i], label_of(entries_[i].name, 0));
             }
             if (entries_[i].port != 0) {
-                by_port_.emplace(entries_[i].port, i);
+                by_port_.try_emplace(entries_[i].port, &entries_[i],
+                                     label_of("", entries_[i].port));
             }
         }
     }
-    // nullptr if there is no such service.
-    [[nodiscard]] const ExportEntry* find(std::string_view name) const {
-        const auto it = by_name_.find(std::string(name));
-        return it == by_name_.end() ? nullptr : &entries_[it->second];
+    ExportTable(const ExportTable&) = delete;
+    ExportTable& operator=(const ExportTable&) = delete;
+
+    // No entry: there is no such service.
+    [[nodiscard]] ExportFound find(const std::string& name) const {
+        const auto it = by_name_.find(name);
+        return it == by_name_.end() ? ExportFound{} : it->second;
     }
-    [[nodiscard]] const ExportEntry* find(std::uint16_t port) const {
+    [[nodiscard]] ExportFound find(std::uint16_t port) const {
         const auto it = by_port_.find(port);
-        return it == by_port_.end() ? nullptr : &entries_[it->second];
+        return it == by_port_.end() ? ExportFound{} : it->second;
     }
 
   private:
-    std::vector<ExportEntry> entries_;
-    std::unordered_map<std::string, std::size_t> by_name_;
-    std::unordered_map<std::uint16_t, std::size_t> by_port_;
+    const std::vector<ExportEntry> entries_;
+    std::unordered_map<std::string, ExportFound> by_name_;
+    std::unordered_map<std::uint16_t, ExportFound> by_port_;
 };
 
 }  // namespace xsock::link

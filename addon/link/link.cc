@@ -118,9 +118,9 @@ sys::TimePoint Link::deadline() const noexcept {
         next =
             std::min(next, std::max(last_heard_, last_ping_) + host_.timings().heartbeat_interval);
     }
-    for (const Stream* stream = connecting_.front(); stream != nullptr;
-         stream = stream->connecting_hook.next) {
-        next = std::min({next, stream->retry_at, stream->give_up_at});
+    for (const Connecting* attempt = connecting_.front(); attempt != nullptr;
+         attempt = attempt->hook.next) {
+        next = std::min({next, attempt->retry_at, attempt->give_up_at});
     }
     return next;
 }
@@ -146,17 +146,18 @@ void Link::tick() {
         ping_wanted_ = true;
         host_.schedule(*this);
     }
-    for (Stream* stream = connecting_.front(); stream != nullptr;) {
-        Stream* const next = stream->connecting_hook.next;
-        if (now >= stream->give_up_at) {
-            refuse(*stream, abi::RefuseReason::kTargetUnavailable,
-                   stream->target.text() + ": " +
-                       (stream->stage == Stream::Stage::kRetrying ? "its backlog is full (EAGAIN)"
-                                                                  : "no answer (ETIMEDOUT)"));
-        } else if (now >= stream->retry_at) {
-            try_connect(*stream);
+    for (Connecting* attempt = connecting_.front(); attempt != nullptr;) {
+        Connecting* const next = attempt->hook.next;
+        Stream& stream = attempt->stream;
+        if (now >= attempt->give_up_at) {
+            refuse(stream, abi::RefuseReason::kTargetUnavailable,
+                   attempt->target.text() + ": " +
+                       (stream.stage == Stream::Stage::kRetrying ? "its backlog is full (EAGAIN)"
+                                                                 : "no answer (ETIMEDOUT)"));
+        } else if (now >= attempt->retry_at) {
+            try_connect(stream);
         }
-        stream = next;
+        attempt = next;
     }
 }
 
@@ -165,9 +166,7 @@ void Link::send_services(std::vector<std::byte> message) {
     host_.schedule(*this);
 }
 
-void Link::open(sys::UniqueFd socket, bool tcp, const std::string& name,
-                std::uint16_t service_port) {
-    const std::string label = name.empty() ? "port/" + std::to_string(service_port) : name;
+void Link::open(sys::UniqueFd socket, bool tcp, const Label& label, std::uint16_t service_port) {
     const std::uint32_t limit = std::min(host_.limits().streams_per_peer, peer_max_streams_);
     Refusal refusal = Refusal::kLinkDown;
     if (state_ == LinkState::kDraining) {
@@ -192,7 +191,7 @@ void Link::open(sys::UniqueFd socket, bool tcp, const std::string& name,
         }
     }
     ++counters_.streams_refused;
-    host_.report(StreamRefused{id_, 0, Direction::kOutgoing, label, refusal, ""});
+    host_.report(StreamRefused{id_, 0, Direction::kOutgoing, *label, refusal, ""});
 }
 
 bool Link::terminate(StreamId stream_id) {
@@ -230,13 +229,13 @@ void Link::down(DownReason reason, std::string detail) {
         const bool complete = peer_believed && stream.stage == Stream::Stage::kOpen &&
                               stream.peer_ended && !stream.delivered();
         if (stream.announced) {
-            host_.report(StreamClosed{id_, stream.id, stream.direction, stream.service,
+            host_.report(StreamClosed{id_, stream.id, stream.direction, *stream.label,
                                       EndReason::kLinkDown, stream.bytes_sent,
                                       stream.bytes_received});
         }
         frames_.remove(stream);
         data_.remove(stream);
-        connecting_.remove(stream);
+        stop_connecting(stream);
         if (complete) {
             host_.adopt_orphan(std::move(owned));  // with its share of the budget
         } else {

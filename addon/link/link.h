@@ -95,9 +95,10 @@ class Link final : public StreamOwner {
     void set_exports(std::shared_ptr<const ExportTable> exports) { exports_ = std::move(exports); }
     // Replaces a message that has not begun to leave.
     void send_services(std::vector<std::byte> message);
-    // Opens a stream for a local program that connected; the program sees its socket close if it
-    // cannot be.
-    void open(sys::UniqueFd socket, bool tcp, const std::string& name, std::uint16_t service_port);
+    // Opens a stream for a local program that connected: to the service at `service_port`, or, if
+    // that is 0, to the one that the label names. The program sees its socket close if it cannot
+    // be.
+    void open(sys::UniqueFd socket, bool tcp, const Label& label, std::uint16_t service_port);
     // Resets a stream; false if there is none.
     bool terminate(StreamId stream);
     // Goodbye: no new streams; down once the last has ended, or at `until`.
@@ -117,7 +118,7 @@ class Link final : public StreamOwner {
     // link.cc
     void corrupt(std::string detail) { down(DownReason::kCorrupt, std::move(detail)); }
     void check_peer(bool& progress);
-    Stream* add_stream(StreamId id, Direction direction, std::string service);
+    Stream* add_stream(StreamId id, Direction direction, Label label);
     Stream& insert(std::unique_ptr<Stream> stream);
     void update(Stream& stream);
     void finish(Stream& stream, EndReason reason);
@@ -126,6 +127,7 @@ class Link final : public StreamOwner {
     void start_connecting(Stream& stream, const sys::Address& target);
     void become_open(Stream& stream);
     void try_connect(Stream& stream);
+    void stop_connecting(Stream& stream) noexcept;
     void refuse(Stream& stream, abi::RefuseReason reason, std::string detail);
     void reset(Stream& stream, abi::ResetReason reason, EndReason end);
     void return_credit(Stream& stream, std::size_t delivered);
@@ -152,6 +154,8 @@ class Link final : public StreamOwner {
     bool send_services_part();
     bool send_stream_frames(Stream& stream);
     bool send_data(Stream& stream);
+    [[nodiscard]] bool held_back(const Stream& stream) noexcept;
+    void note_chatty(StreamId stream, std::size_t bytes) noexcept;
     bool send_frame(abi::FrameType type, std::uint8_t flags, StreamId stream,
                     std::uint32_t argument, std::span<const std::byte> payload = {});
     void publish();
@@ -173,7 +177,7 @@ class Link final : public StreamOwner {
     std::uint32_t outgoing_ = 0;
     IntrusiveList<Stream, &Stream::frames_hook> frames_;  // have frames other than data to send
     IntrusiveList<Stream, &Stream::data_hook> data_;      // have data to send; taken in turn
-    IntrusiveList<Stream, &Stream::connecting_hook> connecting_;  // targets not reached yet
+    IntrusiveList<Connecting, &Connecting::hook> connecting_;  // targets not reached yet
 
     // What the peer said in HELLO.
     std::uint32_t peer_window_ = 0;
@@ -197,6 +201,9 @@ class Link final : public StreamOwner {
     std::size_t services_offset_ = 0;
     bool services_under_way_ = false;
     std::vector<std::byte> services_in_;  // parts received so far, bounded
+
+    StreamId chatty_stream_ = 0;  // the last that sent little
+    sys::TimePoint chatty_until_{};
 
     std::uint32_t acknowledged_ = 0;  // how far the peer had read at the last turn
     bool blocked_on_space_ = false;   // a frame waits for room in the ring

@@ -10,7 +10,7 @@ namespace xsock::link {
 namespace {
 
 // Bytes that one turn may take out of the ring before others get theirs.
-constexpr std::size_t kReceiveBudget = std::size_t{1} << 20;
+constexpr std::size_t kReceiveBudget = std::size_t{256} * 1024;
 // Refusals of streams beyond the limit that may wait for room in the ring: a correct peer keeps to
 // the limit, give or take streams that end at this moment.
 constexpr std::size_t kSurplusStreams = 1024;
@@ -222,7 +222,7 @@ void Link::handle_stream_frame(const FrameView& frame) {
                 }
                 ++counters_.streams_refused;
                 stream->announced = false;
-                host_.report(StreamRefused{id_, stream->id, stream->direction, stream->service,
+                host_.report(StreamRefused{id_, stream->id, stream->direction, *stream->label,
                                            static_cast<Refusal>(reason - 1), ""});
                 stream->notice = Stream::Notice::kNone;
                 close_socket(*stream, true);
@@ -251,7 +251,8 @@ void Link::handle_open(const FrameView& frame) {
     }
     std::string name(open.name_length, '\0');
     frame.payload.copy_to(std::as_writable_bytes(std::span(name)), sizeof open);
-    const std::string label = name.empty() ? "port/" + std::to_string(open.port) : name;
+    const ExportFound found = name.empty() ? exports_->find(open.port) : exports_->find(name);
+    const Label label = found.entry == nullptr ? label_of(name, open.port) : found.label;
 
     const std::uint32_t limit = host_.limits().streams_per_peer;
     const std::size_t incoming = streams_.size() - outgoing_;
@@ -270,13 +271,12 @@ void Link::handle_open(const FrameView& frame) {
         refuse(*stream, abi::RefuseReason::kShuttingDown, "");
         return;
     }
-    const ExportEntry* entry = name.empty() ? exports_->find(open.port) : exports_->find(name);
-    if (entry == nullptr) {
+    if (found.entry == nullptr) {
         refuse(*stream, abi::RefuseReason::kNoSuchService, "");
-    } else if (!entry->allowed) {
+    } else if (!found.entry->allowed) {
         refuse(*stream, abi::RefuseReason::kDenied, "");
     } else {
-        start_connecting(*stream, entry->target);
+        start_connecting(*stream, found.entry->target);
     }
 }
 

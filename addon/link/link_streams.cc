@@ -21,8 +21,9 @@ void Link::on_stream_ready(Stream& stream) {
     if (stream.stage == Stream::Stage::kConnecting) {
         const int error = stream.writable ? sys::connect_result(stream.fd.get()) : 0;
         if (error != 0) {
-            refuse(stream, abi::RefuseReason::kTargetUnavailable,
-                   stream.target.text() + ": " + std::generic_category().message(error));
+            refuse(
+                stream, abi::RefuseReason::kTargetUnavailable,
+                stream.connecting->target.text() + ": " + std::generic_category().message(error));
             return;
         }
         if (stream.writable) {
@@ -37,11 +38,11 @@ void Link::on_stream_ready(Stream& stream) {
     update(stream);
 }
 
-Stream* Link::add_stream(StreamId stream_id, Direction direction, std::string service) {
+Stream* Link::add_stream(StreamId stream_id, Direction direction, Label label) {
     if (!host_.budget().reserve(kInitialWindow)) {
         return nullptr;
     }
-    auto stream = std::make_unique<Stream>(*this, stream_id, direction, std::move(service));
+    auto stream = std::make_unique<Stream>(*this, stream_id, direction, std::move(label));
     stream->window = kInitialWindow;
     stream->recv_credit = kInitialWindow;
     stream->send_credit = peer_window_;
@@ -56,15 +57,15 @@ Stream& Link::insert(std::unique_ptr<Stream> stream) {
 }
 
 void Link::start_connecting(Stream& stream, const sys::Address& target) {
-    stream.target = target;
-    stream.give_up_at = host_.now() + kConnectTimeout;
+    stream.connecting = std::make_unique<Connecting>(stream, target);
+    stream.connecting->give_up_at = host_.now() + kConnectTimeout;
     stream.stage = Stream::Stage::kRetrying;
     try_connect(stream);
 }
 
 // The socket is connected: watch it, and let the peer know.
 void Link::become_open(Stream& stream) {
-    connecting_.remove(stream);
+    stop_connecting(stream);
     const bool watched = stream.stage == Stream::Stage::kConnecting;
     stream.stage = Stream::Stage::kOpen;
     if (stream.direction == Direction::kIncoming) {
@@ -76,7 +77,7 @@ void Link::become_open(Stream& stream) {
     ++counters_.streams_opened;
     stream.announced = true;
     if (host_.reports_streams()) {
-        host_.report(StreamOpened{id_, stream.id, stream.direction, stream.service});
+        host_.report(StreamOpened{id_, stream.id, stream.direction, *stream.label});
     }
     if (!watched) {
         try {
@@ -91,35 +92,43 @@ void Link::become_open(Stream& stream) {
 }
 
 void Link::try_connect(Stream& stream) {
-    sys::ConnectResult result = sys::connect(stream.target);
+    Connecting& attempt = *stream.connecting;
+    sys::ConnectResult result = sys::connect(attempt.target);
     stream.fd = std::move(result.fd);
-    stream.tcp = stream.target.tcp;
+    stream.tcp = attempt.target.tcp;
     switch (result.outcome) {
         case sys::Connect::kDone:
             become_open(stream);
             return;
         case sys::Connect::kPending:
             stream.stage = Stream::Stage::kConnecting;
-            stream.retry_at = sys::kNever;
-            connecting_.push_back(stream);
+            attempt.retry_at = sys::kNever;
+            connecting_.push_back(attempt);
             try {
                 host_.watch(stream, stream.fd.get());
             } catch (const std::system_error& error) {
                 refuse(stream, abi::RefuseReason::kTargetUnavailable,
-                       stream.target.text() + ": " + error.code().message());
+                       attempt.target.text() + ": " + error.code().message());
             }
             return;
         case sys::Connect::kBusy:
             stream.stage = Stream::Stage::kRetrying;
-            stream.retry_after =
-                std::min(std::max(stream.retry_after * 2, kFirstRetry), kLongestRetry);
-            stream.retry_at = host_.now() + stream.retry_after;
-            connecting_.push_back(stream);
+            attempt.retry_after =
+                std::min(std::max(attempt.retry_after * 2, kFirstRetry), kLongestRetry);
+            attempt.retry_at = host_.now() + attempt.retry_after;
+            connecting_.push_back(attempt);
             return;
         case sys::Connect::kFailed:
             refuse(stream, abi::RefuseReason::kTargetUnavailable,
-                   stream.target.text() + ": " + std::generic_category().message(result.error));
+                   attempt.target.text() + ": " + std::generic_category().message(result.error));
             return;
+    }
+}
+
+void Link::stop_connecting(Stream& stream) noexcept {
+    if (stream.connecting) {
+        connecting_.remove(*stream.connecting);
+        stream.connecting.reset();
     }
 }
 
@@ -128,10 +137,10 @@ void Link::refuse(Stream& stream, abi::RefuseReason reason, std::string detail) 
                                             Refusal::kTargetUnavailable, Refusal::kTooManyStreams,
                                             Refusal::kShuttingDown};
     ++counters_.streams_refused;
-    host_.report(StreamRefused{id_, stream.id, stream.direction, stream.service,
+    host_.report(StreamRefused{id_, stream.id, stream.direction, *stream.label,
                                kRefusals[static_cast<std::uint32_t>(reason) - 1],
                                std::move(detail)});
-    connecting_.remove(stream);
+    stop_connecting(stream);
     close_socket(stream, true);
     stream.notice = Stream::Notice::kRefuse;
     stream.notice_reason = static_cast<std::uint32_t>(reason);
@@ -186,7 +195,7 @@ void Link::finish(Stream& stream, EndReason reason) {
     if (stream.announced) {
         stream.announced = false;
         if (reason != EndReason::kClosed || host_.reports_streams()) {
-            host_.report(StreamClosed{id_, stream.id, stream.direction, stream.service, reason,
+            host_.report(StreamClosed{id_, stream.id, stream.direction, *stream.label, reason,
                                       stream.bytes_sent, stream.bytes_received});
         }
     }
@@ -200,7 +209,7 @@ void Link::close_socket(Stream& stream, bool abort) {
     stream.pending.clear();
     host_.budget().release(std::exchange(stream.window, 0));
     data_.remove(stream);
-    connecting_.remove(stream);
+    stop_connecting(stream);
     if (!stream.fd.valid()) {
         return;
     }
@@ -216,7 +225,7 @@ void Link::close_socket(Stream& stream, bool abort) {
 void Link::erase(Stream& stream) {
     frames_.remove(stream);
     data_.remove(stream);
-    connecting_.remove(stream);
+    stop_connecting(stream);
     host_.budget().release(std::exchange(stream.window, 0));
     if (last_stream_ == &stream) {
         last_stream_ = nullptr;

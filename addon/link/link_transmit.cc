@@ -9,9 +9,15 @@ namespace xsock::link {
 namespace {
 
 // Bytes that one turn may put into the ring before others get theirs.
-constexpr std::size_t kTransmitBudget = std::size_t{1} << 20;
+constexpr std::size_t kTransmitBudget = std::size_t{256} * 1024;
 // Data is published to the peer at least this often, so that it reads while we go on.
 constexpr std::size_t kPublishEvery = 32 * 1024;
+
+// A stream that sends less than this when it sends is chatty, for that long; beside one, the others
+// have at most so much in the ring.
+constexpr std::size_t kSmallFrame = 2048;
+constexpr sys::Duration kChattyFor = sys::milliseconds(20);
+constexpr std::size_t kBesideChatty = 64 * 1024;
 
 constexpr std::size_t padded(std::size_t length) noexcept {
     return (length + abi::kFrameAlignment - 1) & ~(abi::kFrameAlignment - 1);
@@ -41,8 +47,14 @@ bool Link::transmit() {
     }
     std::size_t done = 0;
     std::size_t unpublished = 0;
-    while (active() && !data_.empty() && done < kTransmitBudget) {
-        Stream& stream = *data_.front();
+    Stream* next = data_.front();
+    while (active() && next != nullptr && done < kTransmitBudget) {
+        Stream& stream = *next;
+        if (held_back(stream)) {
+            blocked_on_space_ = true;
+            next = stream.data_hook.next;
+            continue;
+        }
         const std::size_t before = channel_.producer().space();
         if (!send_data(stream)) {
             if (!channel_.producer().refresh()) {
@@ -53,6 +65,7 @@ bool Link::transmit() {
                 publish();
                 return false;
             }
+            next = data_.front();
             continue;
         }
         const std::size_t sent = before - channel_.producer().space();
@@ -60,6 +73,7 @@ bool Link::transmit() {
         unpublished += sent;
         data_.remove(stream);
         update(stream);
+        next = data_.front();
         if (unpublished >= kPublishEvery) {
             publish();
             flush_notify();
@@ -67,7 +81,22 @@ bool Link::transmit() {
         }
     }
     publish();
-    return state_ != LinkState::kDown && (!data_.empty() || (active() && !frames_.empty()));
+    return state_ != LinkState::kDown && (next != nullptr || (active() && !frames_.empty()));
+}
+
+// A chatty stream's bytes wait for all that is before them in the ring: while there is one, the
+// others fill less of it.
+bool Link::held_back(const Stream& stream) noexcept {
+    const ring::Producer& ring = channel_.producer();
+    return stream.id != chatty_stream_ && host_.now() < chatty_until_ &&
+           ring.size() - ring.space() >= kBesideChatty;
+}
+
+void Link::note_chatty(StreamId stream, std::size_t bytes) noexcept {
+    if (bytes <= kSmallFrame) {
+        chatty_stream_ = stream;
+        chatty_until_ = host_.now() + kChattyFor;
+    }
 }
 
 // False: no room.
@@ -147,7 +176,7 @@ bool Link::send_stream_frames(Stream& stream) {
             break;
         case Stream::Notice::kOpen: {
             const bool by_port = stream.notice_reason != 0;
-            const std::string name = by_port ? std::string() : stream.service;
+            const std::string name = by_port ? std::string() : *stream.label;
             const abi::Open open{static_cast<std::uint16_t>(stream.notice_reason),
                                  static_cast<std::uint16_t>(name.size())};
             std::byte payload[sizeof open + abi::kMaxServiceName];
@@ -245,8 +274,14 @@ bool Link::send_data(Stream& stream) {
     stream.send_credit -= static_cast<std::uint32_t>(got.bytes);
     stream.bytes_sent += got.bytes;
     counters_.bytes_sent += got.bytes;
-    if (got.bytes < room && !stream.input_ending) {
-        stream.readable = false;  // drained: the next byte brings an edge
+    if (got.bytes < room) {
+        note_chatty(stream.id, got.bytes);
+        if (!stream.input_ending) {
+            stream.readable = false;  // drained: the next byte brings an edge
+        } else if (!stream.tcp) {
+            // Nothing is queued behind the end of a UNIX socket's peer, and all before it was read.
+            stream.note_end_of_input();
+        }
     }
     return true;
 }

@@ -6,11 +6,12 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <memory>
 
 #include "link/byte_queue.h"
 #include "link/events.h"
 #include "link/intrusive_list.h"
+#include "link/label.h"
 #include "sys/clock.h"
 #include "sys/pollable.h"
 #include "sys/socket.h"
@@ -18,6 +19,16 @@
 namespace xsock::link {
 
 class Stream;
+
+// An incoming stream whose target is not reached yet.
+struct Connecting {
+    Stream& stream;
+    sys::Address target;
+    sys::TimePoint give_up_at = sys::kNever;
+    sys::TimePoint retry_at = sys::kNever;
+    sys::Duration retry_after{};
+    ListHook<Connecting> hook;
+};
 
 // Who is told that a stream's socket is ready: its link, or the keeper of orphans once the link is
 // down.
@@ -39,8 +50,8 @@ class Stream final : public sys::Pollable {
     // The one frame besides data and shutdown that ends or starts a stream and has not left yet.
     enum class Notice : std::uint8_t { kNone, kOpen, kAccept, kRefuse, kReset };
 
-    Stream(StreamOwner& owner, StreamId stream_id, Direction opened, std::string service_name)
-        : owner_(&owner), id(stream_id), direction(opened), service(std::move(service_name)) {}
+    Stream(StreamOwner& owner, StreamId stream_id, Direction opened, Label service_label)
+        : owner_(&owner), id(stream_id), direction(opened), label(std::move(service_label)) {}
 
     void on_ready(std::uint32_t events) override;
     void set_owner(StreamOwner& keeper) noexcept { owner_ = &keeper; }
@@ -71,18 +82,23 @@ class Stream final : public sys::Pollable {
 
   public:
     const StreamId id;
-    const Direction direction;
-    const std::string service;
     sys::UniqueFd fd;
-    bool tcp = false;
+    const Direction direction;
     Stage stage = Stage::kOpen;
+    // Frames that wait for room in the ring.
+    Notice notice = Notice::kNone;
+    std::uint8_t shutdown_wanted = 0;
+    std::uint8_t shutdown_sent = 0;
+    bool credit_wanted = false;
+
+    bool tcp = false;
+    bool announced = false;  // the control plane has heard of it (StreamOpened)
 
     // Local program -> ring.
     bool readable = false;
     bool input_ending = false;  // an end-of-file was announced: a short read does not mean drained
     bool hung_up = false;       // the local program closed both ways
     bool read_done = false;     // end-of-file seen, or the peer takes no more
-    std::uint32_t send_credit = 0;
 
     // Ring -> local program.
     bool writable = false;
@@ -92,32 +108,24 @@ class Stream final : public sys::Pollable {
     bool write_shut = false;    // the end-of-file has been passed on
     bool send_buffer_enlarged = false;
     bool stalled = false;  // since the last credit, the local program was slower than the peer
-    ByteQueue pending;
+
+    std::uint32_t notice_reason = 0;  // abi::RefuseReason or abi::ResetReason; kOpen: the port or 0
+    std::uint32_t send_credit = 0;
     std::uint32_t recv_credit = 0;
     std::uint32_t consumed = 0;
     std::uint32_t window = 0;
+    ByteQueue pending;
 
-    // Frames that wait for room in the ring.
-    Notice notice = Notice::kNone;
-    std::uint32_t notice_reason = 0;  // abi::RefuseReason or abi::ResetReason
-    std::uint8_t shutdown_wanted = 0;
-    std::uint8_t shutdown_sent = 0;
-    bool credit_wanted = false;
-
-    // Incoming, while connecting.
-    sys::Address target;
-    sys::TimePoint retry_at = sys::kNever;
-    sys::TimePoint give_up_at = sys::kNever;
-    sys::Duration retry_after{};
-
-    bool announced = false;  // the control plane has heard of it (StreamOpened)
+    const Label label;
+    std::unique_ptr<Connecting> connecting;  // null once it is decided
     sys::TimePoint opened_at{};
     std::uint64_t bytes_sent = 0;
     std::uint64_t bytes_received = 0;
 
     ListHook<Stream> frames_hook;
     ListHook<Stream> data_hook;
-    ListHook<Stream> connecting_hook;
 };
+// Ten thousand idle streams are ten thousand of these.
+static_assert(sizeof(Stream) <= 160);
 
 }  // namespace xsock::link

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "link/events.h"
+#include "link/label.h"
 #include "sys/clock.h"
 #include "sys/pollable.h"
 #include "sys/unique_fd.h"
@@ -28,6 +29,7 @@ class Listener final : public sys::Pollable {
         : id(listener_id),
           link(leads_to),
           service(std::move(service_address)),
+          label(link::label_of(service.name, service.port)),
           tcp(is_tcp),
           fd(std::move(socket)),
           on_accept_(std::move(on_accept)),
@@ -38,6 +40,7 @@ class Listener final : public sys::Pollable {
     const link::ListenerId id;
     const link::LinkId link;
     const ServiceAddress service;
+    const link::Label label;
     const bool tcp;
     sys::UniqueFd fd;
     // After an error the socket is out of the epoll until then.

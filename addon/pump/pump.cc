@@ -18,8 +18,10 @@ using link::ListenerId;
 namespace {
 
 constexpr std::size_t kEventsPerTurn = 256;
-// While links have work the kernel is asked for events in every so-manieth turn only.
+// While links have work the kernel is asked for events in every so-manieth turn only, and after
+// that time.
 constexpr int kTurnsWithoutKernel = 8;
+constexpr sys::Duration kTimeWithoutKernel = std::chrono::microseconds(20);
 constexpr sys::Duration kLingerTime = sys::milliseconds(5000);
 // A listener that could not accept (out of descriptors) is tried again after this.
 constexpr sys::Duration kListenerPause = sys::milliseconds(100);
@@ -77,7 +79,8 @@ void Pump::run() {
 void Pump::turn() {
     look_at_links();
     bool working = !runnable_.empty();
-    if (!working || ++turns_without_kernel_ >= kTurnsWithoutKernel) {
+    if (!working || ++turns_without_kernel_ >= kTurnsWithoutKernel ||
+        sys::Clock::now() - now_ >= kTimeWithoutKernel) {
         turns_without_kernel_ = 0;
         working = ask_kernel() || working;
     }
@@ -279,7 +282,7 @@ void Pump::report(link::Event event) {
 void Pump::accept(Listener& listener, sys::UniqueFd socket) {
     const auto it = links_.find(listener.link);
     if (it != links_.end()) {
-        it->second.link->open(std::move(socket), listener.tcp, listener.service.name,
+        it->second.link->open(std::move(socket), listener.tcp, listener.label,
                               listener.service.port);
     }
 }

@@ -87,7 +87,7 @@ std::vector<StreamInfo> Pump::streams() {
                                     : local_over         ? "half-closed-local"
                                     : stream->peer_ended ? "half-closed-peer"
                                                          : "open";
-                result.push_back({id, stream_id, stream->direction, stream->service, state,
+                result.push_back({id, stream_id, stream->direction, *stream->label, state,
                                   stream->bytes_sent, stream->bytes_received,
                                   stream->pending.size(),
                                   std::chrono::duration_cast<std::chrono::milliseconds>(
