@@ -153,8 +153,8 @@ class Link final : public StreamOwner {
     bool send_link_frames();
     bool send_services_part();
     bool send_stream_frames(Stream& stream);
-    bool send_data(Stream& stream);
-    [[nodiscard]] bool held_back(const Stream& stream) noexcept;
+    bool send_data(Stream& stream, std::size_t most);
+    [[nodiscard]] std::size_t allowance(const Stream& stream) noexcept;
     void note_chatty(StreamId stream, std::size_t bytes) noexcept;
     bool send_frame(abi::FrameType type, std::uint8_t flags, StreamId stream,
                     std::uint32_t argument, std::span<const std::byte> payload = {});

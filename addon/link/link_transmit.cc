@@ -17,7 +17,7 @@ constexpr std::size_t kPublishEvery = 32 * 1024;
 // have at most so much in the ring.
 constexpr std::size_t kSmallFrame = 2048;
 constexpr sys::Duration kChattyFor = sys::milliseconds(20);
-constexpr std::size_t kBesideChatty = 64 * 1024;
+constexpr std::size_t kBesideChatty = 32 * 1024;
 
 constexpr std::size_t padded(std::size_t length) noexcept {
     return (length + abi::kFrameAlignment - 1) & ~(abi::kFrameAlignment - 1);
@@ -50,13 +50,14 @@ bool Link::transmit() {
     Stream* next = data_.front();
     while (active() && next != nullptr && done < kTransmitBudget) {
         Stream& stream = *next;
-        if (held_back(stream)) {
+        const std::size_t allowed = allowance(stream);
+        if (allowed == 0) {
             blocked_on_space_ = true;
             next = stream.data_hook.next;
             continue;
         }
         const std::size_t before = channel_.producer().space();
-        if (!send_data(stream)) {
+        if (!send_data(stream, allowed)) {
             if (!channel_.producer().refresh()) {
                 corrupt("consumer index out of range");
                 return false;
@@ -86,10 +87,13 @@ bool Link::transmit() {
 
 // A chatty stream's bytes wait for all that is before them in the ring: while there is one, the
 // others fill less of it.
-bool Link::held_back(const Stream& stream) noexcept {
+std::size_t Link::allowance(const Stream& stream) noexcept {
+    if (stream.id == chatty_stream_ || host_.now() >= chatty_until_) {
+        return abi::kMaxPayload;
+    }
     const ring::Producer& ring = channel_.producer();
-    return stream.id != chatty_stream_ && host_.now() < chatty_until_ &&
-           ring.size() - ring.space() >= kBesideChatty;
+    const std::size_t unread = ring.size() - ring.space();
+    return unread >= kBesideChatty ? 0 : kBesideChatty;
 }
 
 void Link::note_chatty(StreamId stream, std::size_t bytes) noexcept {
@@ -221,8 +225,9 @@ bool Link::send_stream_frames(Stream& stream) {
     return true;
 }
 
-// One data frame, received by the kernel straight into the ring. False: no room worth using.
-bool Link::send_data(Stream& stream) {
+// One data frame of `most` bytes at most, received by the kernel straight into the ring. False: no
+// room worth using.
+bool Link::send_data(Stream& stream, std::size_t most) {
     ring::Producer& ring = channel_.producer();
     const std::size_t space = ring.space();
     if (space < ring.size() / 8) {
@@ -234,7 +239,7 @@ bool Link::send_data(Stream& stream) {
     constexpr std::size_t kWhole = ~(abi::kFrameAlignment - 1);
     const std::size_t room =
         std::min<std::size_t>({(space - sizeof(abi::FrameHeader)) & kWhole,
-                               peer_max_payload_ & kWhole, stream.send_credit});
+                               peer_max_payload_ & kWhole, stream.send_credit, most});
     ring::Segments target = ring.room(sizeof(abi::FrameHeader), room);
     const sys::TransferResult got =
         sys::receive(stream.fd.get(), std::span(target.parts).first(target.count));

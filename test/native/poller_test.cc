@@ -1,16 +1,25 @@
-// When a pump looks on, how large rings are by themselves, and when the control plane is woken.
+// When a pump looks on, how it is scheduled, how large rings are by themselves, and when the
+// control plane is woken.
 #include "pump/poller.h"
 
+#include <sched.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
 #include <cerrno>
+#include <cstdio>
 #include <map>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include "hypervisor/loopback/connect.h"
 #include "hypervisor/loopback/machine.h"
 #include "link/ring_size.h"
 #include "pump/event_queue.h"
+#include "sys/scheduling.h"
 #include "tap.h"
 #include "temp_dir.h"
 
@@ -144,6 +153,42 @@ void events_of_streams_wait_for_company() {
     CHECK(woken == 3);
 }
 
+struct Attributes {
+    std::uint32_t size, policy;
+    std::uint64_t flags;
+    std::int32_t nice;
+    std::uint32_t priority;
+    std::uint64_t runtime, deadline, period;
+};
+
+Attributes attributes() {
+    Attributes result{};
+    CHECK(::syscall(SYS_sched_getattr, 0, &result, sizeof result, 0) == 0);
+    return result;
+}
+
+void a_short_slice_is_asked_for() {
+    utsname kernel{};
+    ::uname(&kernel);
+    int major = 0;
+    int minor = 0;
+    std::sscanf(kernel.release, "%d.%d", &major, &minor);
+    const bool slices = major > 6 || (major == 6 && minor >= 12);
+    std::thread([slices] {
+        const Attributes before = attributes();
+        sys::ask_for_slice(microseconds(100));
+        const Attributes after = attributes();
+        CHECK(after.policy == before.policy && after.nice == before.nice);
+        CHECK(!slices || before.policy != SCHED_OTHER || after.runtime == 100'000);
+    }).join();
+    std::thread([] {
+        sched_param none{};
+        CHECK(::sched_setscheduler(0, SCHED_BATCH, &none) == 0);
+        sys::ask_for_slice(microseconds(100));
+        CHECK(attributes().policy == SCHED_BATCH);
+    }).join();
+}
+
 }  // namespace
 
 int main() {
@@ -155,5 +200,7 @@ int main() {
               rings_that_find_no_room_are_smaller);
     tap::test("events of streams wait for company, others do not",
               events_of_streams_wait_for_company);
+    tap::test("a thread asks for a short slice, and keeps a class that somebody gave it",
+              a_short_slice_is_asked_for);
     return tap::done();
 }
