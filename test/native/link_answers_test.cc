@@ -1,6 +1,11 @@
 // What a peer gets back for frames that are whole but not what anybody should send, and where the
 // limit is. Faults that need no answer are in link_hostile_test.cc.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <chrono>
 #include <string>
+#include <thread>
 
 #include "peer.h"
 #include "programs.h"
@@ -10,6 +15,8 @@ namespace {
 
 using namespace by_hand;
 using namespace programs;
+
+constexpr auto kSame = static_cast<std::uint32_t>(-1);
 
 void names_that_no_service_has() {
     Stage stage;
@@ -69,7 +76,6 @@ void more_streams_than_allowed() {
 void an_answer_without_a_known_reason() {
     Stage stage;
     const std::string path = stage.root.path + "/svc";
-    constexpr auto kSame = static_cast<std::uint32_t>(-1);
     stage.pump->listen(stage.link, {"svc", 0}, false, sys::listen_unix(path, 0600, kSame, kSame));
     CHECK(stage.peer->hello());
     CHECK(stage.peer->send(FrameType::kPing, 0, "", 0, 1));
@@ -116,6 +122,47 @@ void half_a_header() {
     CHECK(stage.fault_of(stage.link) == "truncated frame header");
 }
 
+// The peer reads nothing; what counts is how far the ring fills while the other stream is chatty.
+void beside_a_chatty_stream() {
+    using Clock = std::chrono::steady_clock;
+    constexpr std::uint32_t kMost = 2 * 32 * 1024 + 1024;
+    constexpr auto kChattyFor = std::chrono::milliseconds(10);  // half of what it is
+    std::uint32_t most = 0;
+    for (int round = 0; round < 200 && most < 32 * 1024; ++round) {
+        Stage stage;
+        stage.arrive(20);
+        CHECK(stage.peer->hello());
+        const std::string path = stage.root.path + "/door";
+        CHECK(Peer::until([&] { return stage.peer->used() > 0; }));
+        stage.pump->listen(stage.link, {"svc", 0}, false,
+                           sys::listen_unix(path, 0600, kSame, kSame));
+        const auto chatty = dial(path);
+        const auto bulk = dial(path);
+        const std::uint32_t before = stage.peer->used();
+        CHECK(::send(bulk.get(), "x", 1, 0) == 1);
+        CHECK(Peer::until([&] { return stage.peer->used() >= before + 32; }));
+        const std::uint32_t quiet = stage.peer->used();
+        const auto start = Clock::now();
+        CHECK(::send(chatty.get(), "y", 1, 0) == 1);
+        CHECK(Peer::until([&] { return stage.peer->used() >= quiet + 32; }));
+        std::thread writer([&] {
+            const std::string data(4 << 20, 'b');
+            static_cast<void>(::send(bulk.get(), data.data(), data.size(), MSG_NOSIGNAL));
+        });
+        for (;;) {
+            const std::uint32_t used = stage.peer->used();
+            if (Clock::now() >= start + kChattyFor) {
+                break;  // it may no longer count as chatty
+            }
+            most = std::max(most, used);
+        }
+        ::shutdown(bulk.get(), SHUT_RDWR);
+        writer.join();
+    }
+    CHECK(most >= 32 * 1024);
+    CHECK(most <= kMost);
+}
+
 }  // namespace
 
 int main() {
@@ -129,5 +176,6 @@ int main() {
     tap::test("a client cannot go back to before it came", a_client_that_comes_twice);
     tap::test("a producer index that jumps back", bytes_taken_back);
     tap::test("a header that is not there whole", half_a_header);
+    tap::test("beside a chatty stream the others fill little of the ring", beside_a_chatty_stream);
     return tap::done();
 }

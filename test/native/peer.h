@@ -33,10 +33,10 @@ inline constexpr std::uint32_t kRing = 1U << kOrder;
 // bytes.
 class Peer {
   public:
-    explicit Peer(const std::string& domain_dir)
+    explicit Peer(const std::string& domain_dir, std::uint16_t order = kOrder)
         : hypervisor_(hypervisor::loopback::connect_loopback(domain_dir)),
           port(hypervisor_.doorbells->allocate_unbound(0)),
-          memory_(link::ChannelMemory::share(*hypervisor_.memory, 0, kOrder, port)),
+          memory_(link::ChannelMemory::share(*hypervisor_.memory, 0, order, port)),
           ring_ref(memory_.ring_ref()) {}
 
     // False: the victim has not made room within ten seconds.
@@ -47,7 +47,8 @@ class Peer {
         std::string frame(reinterpret_cast<const char*>(&header), sizeof header);
         frame.append(payload).resize((frame.size() + 15) / 16 * 16);
         if (!until([&] {
-                return kRing - (prod_ - ring::load_acquire(page().right.cons)) >= frame.size();
+                return memory_.right().size() - (prod_ - ring::load_acquire(page().right.cons)) >=
+                       frame.size();
             })) {
             return false;
         }
@@ -175,8 +176,8 @@ struct Stage {
         arrive();
     }
     // A new peer, with a new link.
-    void arrive() {
-        peer = std::make_unique<Peer>(dir(3));
+    void arrive(std::uint16_t order = kOrder) {
+        peer = std::make_unique<Peer>(dir(3), order);
         link = pump->connect(3, peer->ring_ref, peer->port);
     }
     // What the peer may open, as port 80.
