@@ -12,18 +12,18 @@
 
 namespace xsock::link {
 
-// Takes what leaves 384 pages for others, or at most a quarter of what may still be granted: with
-// gntalloc's limit of 1024 pages the first link gets 1 MiB each way, twelve get 64 KiB, and 33 in
-// all get some. Larger rings than 1 MiB are beyond libxenvchan's page; smaller ones cost throughput
-// (docs/performance.md).
+// Takes what leaves 384 pages for others, or at most three eighths of what may still be granted:
+// with gntalloc's limit of 1024 pages the first link gets 1 MiB each way, two get 256 KiB, six 64
+// KiB, and 19 in all get some. Larger rings than 1 MiB are beyond libxenvchan's page; smaller ones
+// cost throughput (docs/performance.md).
 inline constexpr std::size_t kLeaveFree = 384;
 inline constexpr std::uint16_t kLargestOrder = 20;
 inline constexpr std::uint16_t kSmallestOrder = 12;
 inline std::uint16_t ring_order_for(std::size_t free_pages) noexcept {
     std::uint16_t order = kLargestOrder;
-    const std::size_t quarter = free_pages / 4;
+    const std::size_t part = free_pages * 3 / 8;
     const std::size_t most =
-        free_pages > kLeaveFree ? std::max(quarter, free_pages - kLeaveFree) : quarter;
+        free_pages > kLeaveFree ? std::max(part, free_pages - kLeaveFree) : part;
     while (order > kSmallestOrder &&
            1 + 2 * ((std::size_t{1} << order) / hypervisor::kPageSize) > most) {
         order -= 2;

@@ -7,6 +7,11 @@ export const LOAD = '/opt/test/stream-load';
 export const TARGET = '/tmp/load';
 export const PORT = 5000;
 
+/** As systemd/modprobe.d/xsock.conf sets it: room for rings of 1 MiB on every link. */
+const GRANTS = 8192;
+/** The default of 200 us, times what emulation makes of a wake-up. */
+export const POLL_TIME = '5ms';
+
 export interface Pair {
   readonly title: string;
   readonly client: Domain;
@@ -29,7 +34,9 @@ async function startServers(domain: Domain): Promise<void> {
 
 async function startDaemon(domain: Domain, others: readonly Domain[]): Promise<void> {
   const peers = others.map(({ domid }) => `{ domid: ${domid} }`).join(', ');
-  await domain.startDaemon(`exports:
+  await domain.run(['sh', '-c', `echo ${GRANTS} > /sys/module/xen_gntalloc/parameters/limit`]);
+  await domain.startDaemon(`link: { poll-time: ${POLL_TIME} }
+exports:
   - { name: load, target: "unix:${TARGET}", allow: [any] }
 ${domain.name === 'dom0' ? '' : `peers: [${peers}]`}
 `);
