@@ -159,7 +159,10 @@ void beside_a_chatty_stream() {
         ::shutdown(bulk.get(), SHUT_RDWR);
         writer.join();
     }
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+    // A sanitizer may make the pump too slow to get that far in time.
     CHECK(most >= 32 * 1024);
+#endif
     CHECK(most <= kMost);
 }
 
