@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../daemon/errors.js';
 import { holding, measure } from './load.js';
+import type { Say } from './options.js';
 import type { Peer, Way } from './peers/peer.js';
 import type { Placement } from './placement.js';
 import type { AtRest, Idle, Results } from './results.js';
@@ -49,10 +50,11 @@ export async function measureAllIdle(
   placement: Placement,
   counts: readonly number[],
   results: Results,
+  say: Say,
 ): Promise<void> {
   for (const peer of peers.filter(({ id }) => id !== 'plain')) {
     for (const count of counts.filter(count => count <= (peer.maxIdle ?? count))) {
-      const session = new Session(await mkdtemp(join(tmpdir(), 'xsb-')), placement, results);
+      const session = new Session(await mkdtemp(join(tmpdir(), 'xsb-')), placement, results, say);
       try {
         const way = await session.way(peer);
         if (way === null) continue;

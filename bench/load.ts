@@ -37,6 +37,9 @@ export async function measure(
   const { stdout } = await run(LOAD, argumentsOf(way, placement, mode), {
     timeout: TIMEOUT_MS,
     killSignal: 'SIGKILL',
+  }).catch((error: Error & { stderr?: string }) => {
+    const said = error.stderr?.trim();
+    throw new Error(said || `no answer within ${TIMEOUT_MS / 1000} s`, { cause: error });
   });
   return JSON.parse(stdout) as Record<string, unknown>;
 }

@@ -14,6 +14,8 @@ export interface Value {
   readonly better: 'more' | 'less';
   /** Of the proxies alone: there is none for the plain socket, and no ratio to it. */
   readonly ofProxies?: true;
+  /** A ratio by itself: one more, to the plain socket, says nothing. */
+  readonly isRatio?: true;
   read(answer: Answer): number;
 }
 
@@ -112,6 +114,7 @@ const chatty: Metric = {
       id: 'times',
       unit: 'x alone',
       better: 'less',
+      isRatio: true,
       read: answer => number(answer, 'beside_p99') / number(answer, 'alone_p99'),
     },
   ],

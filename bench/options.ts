@@ -25,6 +25,9 @@ export interface Options {
   readonly partial: boolean;
 }
 
+/** Where the progress is told. */
+export type Say = (text: string) => void;
+
 /** An argument that cannot be meant; its message names it. */
 export class UsageError extends Error {}
 

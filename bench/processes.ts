@@ -1,10 +1,14 @@
 /**
- * Processes of the benchmark: started in a group of their own, pinned, ended with all their children
+ * Processes of the benchmark: each in a process group of its own, pinned, ended with all its children
  * whatever happens.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/** Pins a program and gives it a process group (load/launch/). */
+const LAUNCHER = fileURLToPath(new URL('../../bench/load/build/launcher', import.meta.url));
 
 /** Nothing here takes longer on a machine that can run it at all. */
 const DEADLINE_MS = 20_000;
@@ -25,6 +29,8 @@ const running = new Set<ChildProcess>();
 
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
+  // The process by itself too: it may not have made its group yet.
+  child.kill(signal);
   try {
     process.kill(-child.pid, signal);
   } catch {
@@ -50,9 +56,8 @@ async function stop(child: ChildProcess): Promise<void> {
 
 /** Starts a program, on that CPU only if one is given. */
 export async function start(command: readonly string[], cpu: number | undefined): Promise<Started> {
-  const pinned = cpu === undefined ? command : ['taskset', '-c', String(cpu), ...command];
-  const [program = '', ...args] = pinned;
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const args = [cpu === undefined ? 'any' : String(cpu), ...command];
+  const child = spawn(LAUNCHER, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { measureAllIdle } from './idle.js';
 import { describeMachine } from './machine.js';
 import { METRICS } from './metrics.js';
-import type { Options } from './options.js';
+import type { Options, Say } from './options.js';
 import { available, PEERS } from './peers/all.js';
 import type { Peer } from './peers/peer.js';
 import { allowedCpus, type Placement, placements } from './placement.js';
@@ -13,8 +13,6 @@ import type { Results } from './results.js';
 import { Session } from './session.js';
 
 const IDLE = [1000, 10_000];
-
-export type Say = (text: string) => void;
 
 function wanted(options: Options): Peer[] {
   const { only } = options;
@@ -28,7 +26,7 @@ async function measurePlacement(
   results: Results,
   say: Say,
 ): Promise<void> {
-  const session = new Session(await mkdtemp(join(tmpdir(), 'xsb-')), placement, results);
+  const session = new Session(await mkdtemp(join(tmpdir(), 'xsb-')), placement, results, say);
   try {
     for (let repetition = 1; repetition <= options.repetitions; repetition++) {
       say(`${placement.title}, repetition ${repetition} of ${options.repetitions}`);
@@ -65,7 +63,7 @@ export async function runBenchmark(options: Options, say: Say): Promise<Results>
   const free = placements(allowedCpus()).at(-1);
   if (options.idle && free !== undefined) {
     say('idle connections');
-    await measureAllIdle(present, free, options.quick ? [1000] : IDLE, results);
+    await measureAllIdle(present, free, options.quick ? [1000] : IDLE, results, say);
   }
   return results;
 }

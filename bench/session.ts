@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { messageOf } from '../daemon/errors.js';
 import { measure } from './load.js';
 import type { Metric } from './metrics.js';
-import type { Options } from './options.js';
+import type { Options, Say } from './options.js';
 import type { Peer, Way } from './peers/peer.js';
 import type { Placement } from './placement.js';
 import { type Results, seriesKey } from './results.js';
@@ -17,13 +17,15 @@ export class Session {
   readonly #directory: string;
   readonly #placement: Placement;
   readonly #results: Results;
+  readonly #say: Say;
   readonly #open = new Map<Peer, Way>();
   #opened = 0;
 
-  constructor(directory: string, placement: Placement, results: Results) {
+  constructor(directory: string, placement: Placement, results: Results, say: Say) {
     this.#directory = directory;
     this.#placement = placement;
     this.#results = results;
+    this.#say = say;
   }
 
   /** The way of a peer, started if it is not there; null, noted as a failure, if it does not start. */
@@ -68,17 +70,18 @@ export class Session {
       const answer = { json, cpu: cpuSeconds(way.pids) - before };
       return new Map(metric.values.map(value => [value.id, value.read(answer)]));
     } catch (error) {
-      this.#fail(
-        `${peer.title} (${this.#placement.title}), ${metric.title}: ` +
-          `${messageOf(error).trim()} ${way.tails().trim()}`,
-      );
+      const reason = messageOf(error).trim();
+      this.#fail(`${peer.title} (${this.#placement.title}), ${metric.title}: ${reason}`);
+      this.#say(way.tails().trim());
       await this.close(peer);
       return null;
     }
   }
 
   #fail(what: string): void {
-    this.#results.failures.push(what.replace(/\s+/g, ' ').trim());
+    const text = what.replaceAll(`${this.#directory}/`, '').replace(/\s+/g, ' ').trim();
+    this.#results.failures.push(text);
+    this.#say(text);
   }
 
   async close(peer: Peer): Promise<void> {

@@ -38,7 +38,8 @@ export function page(results: Results): string {
 
 Written by \`npm run bench\` on ${results.date}; do not edit. The numbers behind it are in
 [\`bench/results.json\`](../bench/results.json); where the time goes, and what was tried, is in
-[performance-profile.md](performance-profile.md).
+[performance-profile.md](performance-profile.md); how it is between real domains, beside vchan-socket-proxy and
+TCP over netfront and netback, and which of those targets are missed, in [performance-xen.md](performance-xen.md).
 
 Every way to join two UNIX sockets is a *pair* of proxies, as it has to be between two domains: client,
 proxy, a carrier, proxy, server. The plain socket, with nothing in between, is the limit. xsock runs as it
@@ -47,7 +48,10 @@ eventfds, everything else is what runs on Xen.
 
 Medians of ${results.repetitions} repetitions of ${results.seconds} s, all ways one after the other in each. In brackets, and
 in the targets: the ratio to the plain socket **of the same repetition**, which says more than the absolute
-number on any machine that does something else as well.
+number on any machine that does something else as well. All processes are of one session, so of one
+scheduling group (\`autogroup\` in sched(7)): what the groups of a desktop or of a service manager cost
+comes on top, for every way. The two streams of *chatty beside bulk* share nothing on a plain socket but
+the CPU.
 
 ![ratios to a plain socket, one CPU](performance.svg)
 

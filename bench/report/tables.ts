@@ -35,8 +35,9 @@ const label = (metric: Metric, value: Value): string =>
 function rowOf(results: Results, placement: string, metric: Metric, value: Value): string[] {
   return Object.keys(results.peers).map(peer => {
     const absolute = cell(medianOf(results, placement, metric.id, value.id, peer));
+    if (peer === 'plain' || value.isRatio) return absolute;
     const ratio = ratioOf(results, placement, metric.id, value.id, peer);
-    return ratio === null || peer === 'plain' ? absolute : `${absolute} (${shown(ratio)})`;
+    return ratio === null ? absolute : `${absolute} (${shown(ratio)})`;
   });
 }
 
