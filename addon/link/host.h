@@ -34,8 +34,12 @@ class Host {
     [[nodiscard]] virtual const Limits& limits() const noexcept = 0;
     [[nodiscard]] virtual const Timings& timings() const noexcept = 0;
     [[nodiscard]] virtual Budget& budget() noexcept = 0;
-    // Registers a socket, edge-triggered in both directions. Throws std::system_error.
-    virtual void watch(sys::Pollable& pollable, int fd) = 0;
+    // Registers a socket, edge-triggered: of what arrives it is told, of room to write only if
+    // `output`. Throws std::system_error.
+    virtual void watch(sys::Pollable& pollable, int fd, bool output) = 0;
+    // Of room to write too, at once if there is some already. Not before there was none: otherwise
+    // every read of the program at the other end would wake the pump.
+    virtual void watch_output(sys::Pollable& pollable, int fd) = 0;
     // Keeps a stream until the turn of the loop is over: events that were already fetched may still
     // name it.
     virtual void bury(std::unique_ptr<Stream> stream) = 0;

@@ -108,6 +108,7 @@ class Link final : public StreamOwner {
 
     void note_doorbell() noexcept { ++counters_.doorbells_received; }
     void on_stream_ready(Stream& stream) override;
+    void on_output_blocked(Stream& stream) override;
 
   private:
     struct FrameView {

@@ -38,6 +38,10 @@ void Link::on_stream_ready(Stream& stream) {
     update(stream);
 }
 
+void Link::on_output_blocked(Stream& stream) {
+    host_.watch_output(stream, stream.fd.get());
+}
+
 Stream* Link::add_stream(StreamId stream_id, Direction direction, Label label) {
     if (!host_.budget().reserve(kInitialWindow)) {
         return nullptr;
@@ -81,7 +85,7 @@ void Link::become_open(Stream& stream) {
     }
     if (!watched) {
         try {
-            host_.watch(stream, stream.fd.get());
+            host_.watch(stream, stream.fd.get(), false);
         } catch (const std::system_error&) {
             reset(stream, abi::ResetReason::kTerminated, EndReason::kTerminated);
             return;
@@ -105,7 +109,8 @@ void Link::try_connect(Stream& stream) {
             attempt.retry_at = sys::kNever;
             connecting_.push_back(attempt);
             try {
-                host_.watch(stream, stream.fd.get());
+                stream.output_watched = true;  // tells when it is connected
+                host_.watch(stream, stream.fd.get(), true);
             } catch (const std::system_error& error) {
                 refuse(stream, abi::RefuseReason::kTargetUnavailable,
                        attempt.target.text() + ": " + error.code().message());

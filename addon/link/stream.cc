@@ -43,8 +43,8 @@ std::size_t Stream::flush() {
             total += sent.bytes;
             pending.pop(sent.bytes);
         } else {
-            writable = false;
             write_broken = sent.outcome == sys::Transfer::kBroken;
+            note_output_blocked();
         }
     }
     if (write_broken) {
@@ -67,19 +67,28 @@ std::size_t Stream::deliver(const ring::Segments& parts) {
     ring::Segments copy = parts;
     const sys::TransferResult sent = sys::send(fd.get(), std::span(copy.parts).first(copy.count));
     if (sent.outcome != sys::Transfer::kBytes) {
-        writable = false;
         write_broken = sent.outcome == sys::Transfer::kBroken;
+        note_output_blocked();
         return 0;
     }
     if (sent.bytes < parts.size()) {
-        writable = false;
-        if (!send_buffer_enlarged) {
+        if (send_buffer_enlarged) {
+            note_output_blocked();
+        } else {
+            // There is room again.
             send_buffer_enlarged = true;
             sys::enlarge_send_buffer(fd.get(), kSendBuffer);
-            writable = true;  // there is room again, and no edge will say so
         }
     }
     return sent.bytes;
+}
+
+void Stream::note_output_blocked() {
+    writable = false;
+    if (!output_watched && !write_broken) {
+        output_watched = true;
+        owner_->on_output_blocked(*this);
+    }
 }
 
 void Stream::note_end_of_input() {

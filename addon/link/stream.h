@@ -36,6 +36,9 @@ class StreamOwner {
   public:
     virtual ~StreamOwner() = default;
     virtual void on_stream_ready(Stream& stream) = 0;
+    // The socket took less than it was given: from now on the pump is to be told when there is
+    // room.
+    virtual void on_output_blocked(Stream& stream) = 0;
 };
 
 class Stream final : public sys::Pollable {
@@ -78,6 +81,8 @@ class Stream final : public sys::Pollable {
     void note_end_of_input();
 
   private:
+    void note_output_blocked();
+
     StreamOwner* owner_;
 
   public:
@@ -107,6 +112,7 @@ class Stream final : public sys::Pollable {
     bool peer_stopped = false;  // the peer will take no more
     bool write_shut = false;    // the end-of-file has been passed on
     bool send_buffer_enlarged = false;
+    bool output_watched = false;  // the pump is told when there is room again
     bool stalled = false;  // since the last credit, the local program was slower than the peer
 
     std::uint32_t notice_reason = 0;  // abi::RefuseReason or abi::ResetReason; kOpen: the port or 0

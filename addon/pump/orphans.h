@@ -5,33 +5,36 @@
 #include <memory>
 #include <vector>
 
-#include "link/budget.h"
+#include "link/host.h"
 #include "link/stream.h"
 
 namespace xsock::pump {
 
 class Orphans final : public link::StreamOwner {
   public:
-    explicit Orphans(link::Budget& budget) noexcept : budget_(budget) {}
+    explicit Orphans(link::Host& host) noexcept : host_(host) {}
 
     void adopt(std::unique_ptr<link::Stream> stream) {
         stream->set_owner(*this);
         streams_.push_back(std::move(stream));
     }
     void on_stream_ready(link::Stream& stream) override { stream.flush(); }
+    void on_output_blocked(link::Stream& stream) override {
+        host_.watch_output(stream, stream.fd.get());
+    }
     // Closes those that have nothing left to deliver. Called at the end of a turn.
     void sweep() {
         std::erase_if(streams_, [this](const auto& stream) {
             if (!stream->delivered()) {
                 return false;
             }
-            budget_.release(stream->window);
+            host_.budget().release(stream->window);
             return true;
         });
     }
 
   private:
-    link::Budget& budget_;
+    link::Host& host_;
     std::vector<std::unique_ptr<link::Stream>> streams_;
 };
 

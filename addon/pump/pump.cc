@@ -19,6 +19,7 @@ using link::ListenerId;
 namespace {
 
 constexpr std::size_t kEventsPerTurn = 256;
+constexpr std::uint32_t kInput = EPOLLIN | EPOLLRDHUP | EPOLLET;
 // While links have work the kernel is asked for events in every so-manieth turn only, and after
 // that time.
 constexpr int kTurnsWithoutKernel = 8;
@@ -244,8 +245,12 @@ void Pump::close_listeners_of(LinkId id) {
     }
 }
 
-void Pump::watch(sys::Pollable& pollable, int fd) {
-    epoll_.add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, sys::tag_of(pollable));
+void Pump::watch(sys::Pollable& pollable, int fd, bool output) {
+    epoll_.add(fd, kInput | (output ? EPOLLOUT : 0U), sys::tag_of(pollable));
+}
+
+void Pump::watch_output(sys::Pollable& pollable, int fd) {
+    epoll_.modify(fd, kInput | EPOLLOUT, sys::tag_of(pollable));
 }
 
 void Pump::linger(sys::UniqueFd fd) {

@@ -102,7 +102,8 @@ class Pump final : public link::Host {
         return options_.timings;
     }
     [[nodiscard]] link::Budget& budget() noexcept override { return budget_; }
-    void watch(sys::Pollable& pollable, int fd) override;
+    void watch(sys::Pollable& pollable, int fd, bool output) override;
+    void watch_output(sys::Pollable& pollable, int fd) override;
     void bury(std::unique_ptr<link::Stream> stream) override {
         graveyard_.push_back(std::move(stream));
     }
@@ -156,7 +157,7 @@ class Pump final : public link::Host {
     DoorbellSource source_;
     DoorbellSource self_source_;
     LingerSet lingering_{epoll_};
-    Orphans orphans_{budget_};
+    Orphans orphans_{*this};
     std::map<link::LinkId, Entry> links_;
     std::map<link::ListenerId, std::unique_ptr<Listener>> listeners_;
     std::vector<std::unique_ptr<link::Stream>> graveyard_;

@@ -1,7 +1,11 @@
 // Two pumps in two domains of a loopback machine: what a domain's link with itself cannot show.
+#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <map>
 
 #include "domain.h"
@@ -19,6 +23,20 @@ constexpr auto kSame = static_cast<std::uint32_t>(-1);
 struct Pair {
     explicit Pair(sys::Duration longest_poll = link::Timings{}.longest_poll)
         : low(machine, root.path, 0, longest_poll), high(machine, root.path, 3, longest_poll) {}
+    // A link, up; what listens at `target` in the high domain is at low.dir/svc. Returns the low
+    // end.
+    link::LinkId export_to_low(const std::string& target) {
+        const pump::Pump::Offer offer = high.pump->offer(0, 16);
+        const link::LinkId link = low.pump->connect(3, offer.ring_ref, offer.port);
+        high.pump->set_exports(
+            offer.link, std::make_shared<const link::ExportTable>(
+                            std::vector<link::ExportEntry>{{"svc", 80, true, {false, target, 0}}}));
+        low.pump->listen(link, {"svc", 0}, false,
+                         sys::listen_unix(low.dir + "/svc", 0600, kSame, kSame));
+        CHECK(low.wait_for<link::LinkUp>(link));
+        return link;
+    }
+
     TempDir root;
     hypervisor::loopback::Machine machine{{}};
     Domain low;
@@ -75,14 +93,7 @@ std::uint64_t doorbells_of(int round_trips, sys::Duration longest_poll) {
     Pair pair(longest_poll);
     const std::string target = pair.high.dir + "/t";
     const Service service(target, echo);
-    const pump::Pump::Offer offer = pair.high.pump->offer(0, 16);
-    const link::LinkId link = pair.low.pump->connect(3, offer.ring_ref, offer.port);
-    pair.high.pump->set_exports(
-        offer.link, std::make_shared<const link::ExportTable>(
-                        std::vector<link::ExportEntry>{{"svc", 80, true, {false, target, 0}}}));
-    pair.low.pump->listen(link, {"svc", 0}, false,
-                          sys::listen_unix(pair.low.dir + "/svc", 0600, kSame, kSame));
-    CHECK(pair.low.wait_for<link::LinkUp>(link));
+    pair.export_to_low(target);
     const sys::UniqueFd fd = dial(pair.low.dir + "/svc");
     char byte = 'x';
     for (int i = 0; i < round_trips; ++i) {
@@ -98,6 +109,61 @@ void a_pump_that_looks_on_need_not_be_rung() {
     CHECK(doorbells_of(kRoundTrips, sys::Duration::zero()) > kRoundTrips);
     // Far longer than any wait here, however busy the machine is.
     CHECK(doorbells_of(kRoundTrips, sys::milliseconds(1000)) < kRoundTrips / 4);
+}
+
+// Sockets of streams in all epoll sets of this process that are watched for room to write, and
+// those that are not (proc(5), /proc/pid/fdinfo).
+struct Watched {
+    int output = 0;
+    int input_only = 0;
+};
+Watched watched_streams() {
+    Watched result;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+        std::ifstream lines(entry.path());
+        for (std::string word; lines >> word;) {
+            if (word != "events:") {
+                continue;
+            }
+            std::uint32_t events = 0;
+            lines >> std::hex >> events;
+            if ((events & EPOLLRDHUP) != 0 && (events & EPOLLET) != 0) {
+                ++((events & EPOLLOUT) != 0 ? result.output : result.input_only);
+            }
+        }
+    }
+    return result;
+}
+
+// Every read of a program makes room; a pump that does not wait for it need not wake up.
+void room_is_asked_for_once_there_was_none() {
+    Pair pair;
+    const std::string target = pair.high.dir + "/t";
+    const sys::UniqueFd listener = sys::listen_unix(target, 0600, kSame, kSame);
+    pair.export_to_low(target);
+    const sys::UniqueFd client = dial(pair.low.dir + "/svc");
+    const Bytes sent = random_bytes(4'000'000, 1);
+    write_all(client.get(), sent.data(), 1000);
+    pollfd waiting{listener.get(), POLLIN, 0};
+    ::poll(&waiting, 1, 10'000);
+    const sys::UniqueFd server(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    waiting = {server.get(), POLLIN, 0};
+    CHECK(::poll(&waiting, 1, 10'000) == 1);
+    const Watched before = watched_streams();
+    CHECK(before.output == 0 && before.input_only == 2);
+
+    std::thread writer([&] {
+        write_all(client.get(), sent.data() + 1000, sent.size() - 1000);
+        ::shutdown(client.get(), SHUT_WR);
+    });
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (watched_streams().output == 0 && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::yield();
+    }
+    CHECK(watched_streams().output == 1);
+    bool ok = true;
+    CHECK(read_all(server.get(), ok) == sent && ok);
+    writer.join();
 }
 
 void an_offer_is_good_once() {
@@ -116,17 +182,10 @@ void an_offer_is_good_once() {
 
 void a_lowered_limit_refuses_and_no_more() {
     Pair pair;
-    const pump::Pump::Offer offer = pair.high.pump->offer(0, 16);
-    const link::LinkId link = pair.low.pump->connect(3, offer.ring_ref, offer.port);
     // Never accepts: its backlog takes the connections.
     const std::string target = pair.high.dir + "/t";
     const sys::UniqueFd listener = sys::listen_unix(target, 0600, kSame, kSame);
-    pair.high.pump->set_exports(
-        offer.link, std::make_shared<const link::ExportTable>(
-                        std::vector<link::ExportEntry>{{"svc", 80, true, {false, target, 0}}}));
-    pair.low.pump->listen(link, {"svc", 0}, false,
-                          sys::listen_unix(pair.low.dir + "/svc", 0600, kSame, kSame));
-    CHECK(pair.low.wait_for<link::LinkUp>(link));
+    const link::LinkId link = pair.export_to_low(target);
     std::vector<sys::UniqueFd> programs;
     for (int i = 0; i < 1200; ++i) {
         programs.push_back(dial(pair.low.dir + "/svc"));
@@ -158,6 +217,8 @@ int main() {
               links_come_up_every_time);
     tap::test("bytes cross both ways at once, opened from either side", bytes_cross_both_ways);
     tap::test("a pump that looks on need not be rung", a_pump_that_looks_on_need_not_be_rung);
+    tap::test("room to write is asked for once there was none",
+              room_is_asked_for_once_there_was_none);
     tap::test("an offer is good once", an_offer_is_good_once);
     tap::test("a limit that is lowered refuses new streams and leaves those that are open",
               a_lowered_limit_refuses_and_no_more);
