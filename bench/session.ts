@@ -28,10 +28,11 @@ export class Session {
     this.#say = say;
   }
 
-  /** The way of a peer, started if it is not there; null, noted as a failure, if it does not start. */
+  /** The way of a peer, started if it is not there or has ended by itself; null, noted as a failure, if it does not start. */
   async way(peer: Peer): Promise<Way | null> {
     const open = this.#open.get(peer);
-    if (open !== undefined) return open;
+    if (open !== undefined && !open.ended()) return open;
+    await this.close(peer);
     this.#opened += 1;
     const directory = join(this.#directory, `${peer.id}${this.#opened}`);
     await mkdir(directory);

@@ -20,6 +20,8 @@ export interface Way {
   readonly listen: string;
   /** Processes whose CPU time and memory count. */
   readonly pids: readonly number[];
+  /** Whether one of its processes has ended by itself. */
+  ended(): boolean;
   /** What its processes have printed last, for whoever has to find out what went wrong. */
   tails(): string;
   stop(): Promise<void>;
@@ -88,6 +90,7 @@ export async function openPair(
     dial: front,
     listen: target,
     pids: started.map(one => one.pid),
+    ended: () => started.some(one => one.ended()),
     tails: () => started.map(one => one.tail()).join('\n'),
     stop: () => stopAll(started),
   };

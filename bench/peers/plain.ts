@@ -10,6 +10,13 @@ export const plain: Peer = {
   descriptors: 0,
   async open(directory) {
     const path = join(directory, 'target');
-    return { dial: path, listen: path, pids: [], tails: () => '', stop: async () => undefined };
+    return {
+      dial: path,
+      listen: path,
+      pids: [],
+      ended: () => false,
+      tails: () => '',
+      stop: async () => undefined,
+    };
   },
 };

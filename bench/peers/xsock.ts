@@ -64,6 +64,7 @@ export const xsock: Peer = {
       dial: front,
       listen: target,
       pids: started.slice(1).map(one => one.pid),
+      ended: () => started.some(one => one.ended()),
       tails: () => started.map(one => one.tail()).join('\n'),
       stop: () => stopAll(started),
     };
