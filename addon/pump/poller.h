@@ -6,10 +6,15 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 
 #include "sys/clock.h"
 
 namespace xsock::pump {
+
+// The first look of a wait is at once: while the pump worked, the program that it woke has often
+// run and said the next thing. Before each further one others have a turn on its CPU.
+enum class Idle : std::uint8_t { kLook, kYieldAndLook, kSleep };
 
 class Poller {
   public:
@@ -33,12 +38,16 @@ class Poller {
             window_ = std::min(std::max(window_ * 2, kFirst), longest_);
         }
     }
-    // Nothing is there to do. True: look again at once; false: sleep until woken.
-    [[nodiscard]] bool look_again(sys::TimePoint now) noexcept {
-        if (idle_since_ == sys::kNever) {
+    // Nothing is there to do: what now?
+    [[nodiscard]] Idle idle(sys::TimePoint now) noexcept {
+        const bool first = idle_since_ == sys::kNever;
+        if (first) {
             idle_since_ = now;
         }
-        return now - idle_since_ < window_;
+        if (now - idle_since_ >= window_) {
+            return Idle::kSleep;
+        }
+        return first ? Idle::kLook : Idle::kYieldAndLook;
     }
 
   private:

@@ -108,12 +108,17 @@ bool Pump::ask_kernel() {
     std::array<epoll_event, kEventsPerTurn> events;
     int timeout = 0;
     if (runnable_.empty() && !stopping_) {
-        if (poller_.look_again(now_)) {
-            // The programs at both ends may want this CPU.
-            ::sched_yield();
-        } else {
-            rest_links();
-            timeout = timeout_ms();
+        switch (poller_.idle(now_)) {
+            case Idle::kLook:
+                break;
+            case Idle::kYieldAndLook:
+                // The programs at both ends may want this CPU.
+                ::sched_yield();
+                break;
+            case Idle::kSleep:
+                rest_links();
+                timeout = timeout_ms();
+                break;
         }
     }
     const std::size_t count = epoll_.wait(events, timeout);

@@ -32,8 +32,8 @@ constexpr sys::TimePoint kStart{};
 
 // Idle from `begin` on, something to do after `wait`. Was it still looking?
 bool met(pump::Poller& poller, sys::TimePoint begin, sys::Duration wait) {
-    bool looking = poller.look_again(begin);
-    looking = poller.look_again(begin + wait) && looking;
+    bool looking = poller.idle(begin) != pump::Idle::kSleep;
+    looking = poller.idle(begin + wait) != pump::Idle::kSleep && looking;
     poller.found(begin + wait);
     return looking;
 }
@@ -55,7 +55,18 @@ void a_long_wait_ends_it() {
     }
     CHECK(met(poller, kStart, microseconds(50)));
     CHECK(!met(poller, kStart, sys::milliseconds(1)));
-    CHECK(!poller.look_again(kStart));
+    CHECK(poller.idle(kStart) == pump::Idle::kSleep);
+}
+
+void the_first_look_is_at_once() {
+    pump::Poller poller(microseconds(200));
+    met(poller, kStart, microseconds(20));
+    for (int i = 0; i < 3; ++i) {
+        CHECK(poller.idle(kStart) == pump::Idle::kLook);
+        CHECK(poller.idle(kStart) == pump::Idle::kYieldAndLook);
+        CHECK(poller.idle(kStart + microseconds(1)) == pump::Idle::kYieldAndLook);
+        poller.found(kStart + microseconds(2));
+    }
 }
 
 void zero_is_never() {
@@ -194,6 +205,8 @@ void a_short_slice_is_asked_for() {
 int main() {
     tap::test("short waits are looked through", short_waits_are_looked_through);
     tap::test("a long wait ends it", a_long_wait_ends_it);
+    tap::test("the first look is at once, before the others the CPU is given away",
+              the_first_look_is_at_once);
     tap::test("a longest time of zero is never", zero_is_never);
     tap::test("rings take their size by what is left to grant", rings_by_what_is_left);
     tap::test("rings that find less room than was said are smaller",
