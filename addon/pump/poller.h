@@ -7,13 +7,15 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "sys/clock.h"
 
 namespace xsock::pump {
 
-// The first look of a wait is at once: while the pump worked, the program that it woke has often
-// run and said the next thing. Before each further one others have a turn on its CPU.
+// Before a look others have a turn on the pump's CPU, but the first look of a wait may be at once:
+// while the pump worked, the program that it woke may have run and said the next thing. Whether it
+// has is a matter of who shares the CPU, so that look is tried for as long as it often pays.
 enum class Idle : std::uint8_t { kLook, kYieldAndLook, kSleep };
 
 class Poller {
@@ -32,14 +34,18 @@ class Poller {
         }
         const sys::Duration wait = now - idle_since_;
         idle_since_ = sys::kNever;
+        if (std::exchange(trying_, false)) {
+            trust_ = std::min(trust_ + kGain, kMostTrust);
+        }
         if (wait > longest_) {
             window_ = sys::Duration::zero();
         } else if (wait > window_) {
             window_ = std::min(std::max(window_ * 2, kFirst), longest_);
         }
     }
-    // Nothing is there to do: what now?
-    [[nodiscard]] Idle idle(sys::TimePoint now) noexcept {
+    // Nothing is there to do: what now? `waits_for_peers`: all that was done was to pass bytes on
+    // to them, so no program has been woken.
+    [[nodiscard]] Idle idle(sys::TimePoint now, bool waits_for_peers) noexcept {
         const bool first = idle_since_ == sys::kNever;
         if (first) {
             idle_since_ = now;
@@ -47,7 +53,14 @@ class Poller {
         if (now - idle_since_ >= window_) {
             return Idle::kSleep;
         }
-        return first ? Idle::kLook : Idle::kYieldAndLook;
+        if (std::exchange(trying_, false)) {
+            trust_ = std::max(trust_ - 1, 0);
+        } else if (first && !waits_for_peers && (trust_ > 0 || ++untried_ >= kTryEvery)) {
+            untried_ = 0;
+            trying_ = true;
+            return Idle::kLook;
+        }
+        return Idle::kYieldAndLook;
     }
 
   private:
@@ -56,6 +69,13 @@ class Poller {
     sys::Duration longest_;
     sys::Duration window_ = sys::Duration::zero();
     sys::TimePoint idle_since_ = sys::kNever;
+
+    static constexpr int kGain = 2;
+    static constexpr int kMostTrust = 16;
+    static constexpr int kTryEvery = 32;
+    bool trying_ = false;  // the first look of this wait is at once
+    int trust_ = 0;
+    int untried_ = 0;  // waits since such a look was tried
 };
 
 }  // namespace xsock::pump

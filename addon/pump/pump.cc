@@ -108,12 +108,17 @@ bool Pump::ask_kernel() {
     std::array<epoll_event, kEventsPerTurn> events;
     int timeout = 0;
     if (runnable_.empty() && !stopping_) {
-        switch (poller_.idle(now_)) {
+        switch (poller_.idle(now_, waits_for_peers_)) {
             case Idle::kLook:
                 break;
             case Idle::kYieldAndLook:
                 // The programs at both ends may want this CPU.
                 ::sched_yield();
+                look_at_links();
+                if (!runnable_.empty()) {
+                    now_ = sys::Clock::now();
+                    return true;
+                }
                 break;
             case Idle::kSleep:
                 rest_links();
@@ -157,6 +162,7 @@ void Pump::rest_links() {
 void Pump::serve_links() {
     std::vector<LinkId> batch;
     batch.swap(runnable_);
+    bool waits = !batch.empty();
     for (const LinkId id : batch) {
         const auto it = links_.find(id);
         if (it == links_.end()) {
@@ -169,10 +175,17 @@ void Pump::serve_links() {
             awake_.push_back(id);
         }
         bool progress = false;
+        const link::LinkCounters before = entry.link->counters();
         if (entry.link->service(progress)) {
             schedule(*entry.link);
         }
+        const link::LinkCounters& after = entry.link->counters();
+        waits = waits && after.bytes_sent != before.bytes_sent &&
+                after.frames_received == before.frames_received;
         entry.source->unmask(*entry.link, progress, now_);
+    }
+    if (!batch.empty()) {
+        waits_for_peers_ = waits;
     }
 }
 

@@ -157,6 +157,8 @@ class Pump final : public link::Host {
     DoorbellSource source_;
     DoorbellSource self_source_;
     LingerSet lingering_{epoll_};
+    // The last work was to pass bytes on to peers, and nothing else.
+    bool waits_for_peers_ = false;
     Orphans orphans_{*this};
     std::map<link::LinkId, Entry> links_;
     std::map<link::ListenerId, std::unique_ptr<Listener>> listeners_;

@@ -32,8 +32,8 @@ constexpr sys::TimePoint kStart{};
 
 // Idle from `begin` on, something to do after `wait`. Was it still looking?
 bool met(pump::Poller& poller, sys::TimePoint begin, sys::Duration wait) {
-    bool looking = poller.idle(begin) != pump::Idle::kSleep;
-    looking = poller.idle(begin + wait) != pump::Idle::kSleep && looking;
+    bool looking = poller.idle(begin, false) != pump::Idle::kSleep;
+    looking = poller.idle(begin + wait, false) != pump::Idle::kSleep && looking;
     poller.found(begin + wait);
     return looking;
 }
@@ -55,18 +55,36 @@ void a_long_wait_ends_it() {
     }
     CHECK(met(poller, kStart, microseconds(50)));
     CHECK(!met(poller, kStart, sys::milliseconds(1)));
-    CHECK(poller.idle(kStart) == pump::Idle::kSleep);
+    CHECK(poller.idle(kStart, false) == pump::Idle::kSleep);
 }
 
-void the_first_look_is_at_once() {
+// A wait that ends after `looks` looks; whether the first of them was at once.
+bool at_once(pump::Poller& poller, int looks, bool waits_for_peers = false) {
+    const bool result = poller.idle(kStart, waits_for_peers) == pump::Idle::kLook;
+    for (int i = 1; i < looks; ++i) {
+        CHECK(poller.idle(kStart + microseconds(1), waits_for_peers) == pump::Idle::kYieldAndLook);
+    }
+    poller.found(kStart + microseconds(2));
+    return result;
+}
+
+void the_first_look_is_at_once_while_it_pays() {
     pump::Poller poller(microseconds(200));
     met(poller, kStart, microseconds(20));
-    for (int i = 0; i < 3; ++i) {
-        CHECK(poller.idle(kStart) == pump::Idle::kLook);
-        CHECK(poller.idle(kStart) == pump::Idle::kYieldAndLook);
-        CHECK(poller.idle(kStart + microseconds(1)) == pump::Idle::kYieldAndLook);
-        poller.found(kStart + microseconds(2));
-    }
+    const auto count = [&](int looks, bool waits_for_peers = false) {
+        int result = 0;
+        for (int i = 0; i < 100; ++i) {
+            result += at_once(poller, looks, waits_for_peers) ? 1 : 0;
+        }
+        return result;
+    };
+    CHECK(count(1) > 60);  // tried once, and then always
+    CHECK(count(1) == 100);
+    CHECK(count(1, true) == 0);
+    CHECK(count(2) < 25);  // it ceased to pay
+    const int tries = count(2);
+    CHECK(tries > 0 && tries < 6);
+    CHECK(count(1) > 60);
 }
 
 void zero_is_never() {
@@ -205,8 +223,7 @@ void a_short_slice_is_asked_for() {
 int main() {
     tap::test("short waits are looked through", short_waits_are_looked_through);
     tap::test("a long wait ends it", a_long_wait_ends_it);
-    tap::test("the first look is at once, before the others the CPU is given away",
-              the_first_look_is_at_once);
+    tap::test("the first look is at once while that pays", the_first_look_is_at_once_while_it_pays);
     tap::test("a longest time of zero is never", zero_is_never);
     tap::test("rings take their size by what is left to grant", rings_by_what_is_left);
     tap::test("rings that find less room than was said are smaller",
