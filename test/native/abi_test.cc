@@ -9,7 +9,7 @@
 #include "link/link.h"
 #include "tap.h"
 
-#if __has_include(<xen/io/libxenvchan.h>)
+#if __has_include(<xen/io/libxenvchan.h>) && !defined(XSOCK_WITHOUT_XEN_HEADERS)
 #include <xen/xen.h>
 // After the header that it needs.
 #include <xen/io/libxenvchan.h>
@@ -117,8 +117,8 @@ const Number kNumbers[] = {
     ENUMERATOR(ResetReason, kTerminated),
 };
 
-void matches_libxenvchan() {
 #ifdef XSOCK_HAS_LIBXENVCHAN
+void matches_libxenvchan() {
     CHECK(offsetof(ControlPage, left) == offsetof(vchan_interface, left));
     CHECK(offsetof(ControlPage, right) == offsetof(vchan_interface, right));
     CHECK(offsetof(RingIndices, cons) == offsetof(ring_shared, cons));
@@ -132,8 +132,8 @@ void matches_libxenvchan() {
     CHECK(offsetof(ControlPage, grants) == offsetof(vchan_interface, grants));
     CHECK(kNotifyWrite == VCHAN_NOTIFY_WRITE);
     CHECK(kNotifyRead == VCHAN_NOTIFY_READ);
-#endif
 }
+#endif
 
 }  // namespace
 
