@@ -41,6 +41,12 @@ struct ToJs {
         result.Set("door", wanted.door);
         return result;
     }
+    Napi::Object operator()(const vchan::DoorError& error) const {
+        Napi::Object result = of_kind("door-error");
+        result.Set("door", error.door);
+        result.Set("detail", error.detail);
+        return result;
+    }
     Napi::Object operator()(const vchan::Opened& opened) const {
         Napi::Object result = of_kind("opened");
         result.Set("relay", opened.relay);

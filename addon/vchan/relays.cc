@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include "sys/error.h"
 
@@ -14,6 +15,8 @@ namespace {
 // A peer that rings this often with nothing to show for it is not listened to for a while.
 constexpr int kIdleRings = 256;
 constexpr sys::Duration kQuietTime = sys::milliseconds(10);
+// A door that could let nobody in (out of descriptors) is tried again after this.
+constexpr sys::Duration kDoorRest = sys::milliseconds(100);
 
 }  // namespace
 
@@ -48,6 +51,7 @@ void Relays::run() {
         for (std::size_t i = 0; i < count; ++i) {
             reinterpret_cast<sys::Pollable*>(events[i].data.u64)->on_ready(events[i].events);
         }
+        end_rests();
         serve_all();
         remove_ended();
         closed_doors_.clear();
@@ -69,6 +73,9 @@ int Relays::timeout_ms() const {
         if (bell.quiet_until > now_) {
             next = std::min(next, bell.quiet_until);
         }
+    }
+    for (const auto& [id, door] : doors_) {
+        next = std::min(next, door->resume_at);
     }
     if (next == sys::kNever) {
         return -1;
@@ -171,6 +178,9 @@ void Relays::accept(Door& door) {
     int error = 0;
     sys::UniqueFd connection = sys::accept(door.socket.get(), error);
     if (!connection.valid()) {
+        if (error != EAGAIN) {
+            rest(door, error);
+        }
         return;
     }
     epoll_.remove(door.socket.get());
@@ -180,6 +190,22 @@ void Relays::accept(Door& door) {
 
 void Relays::listen_again(Door& door) {
     epoll_.add(door.socket.get(), EPOLLIN, sys::tag_of(door));
+}
+
+// The socket stays readable: listened to, it would wake us again at once.
+void Relays::rest(Door& door, int error) {
+    epoll_.remove(door.socket.get());
+    door.resume_at = now_ + kDoorRest;
+    report(DoorError{door.id, std::generic_category().message(error)});
+}
+
+void Relays::end_rests() {
+    for (auto& [id, door] : doors_) {
+        if (now_ >= door->resume_at) {
+            door->resume_at = sys::kNever;
+            listen_again(*door);
+        }
+    }
 }
 
 void Relays::adopt(std::unique_ptr<Relay> relay) {

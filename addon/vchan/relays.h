@@ -26,6 +26,11 @@ using DoorId = std::uint32_t;
 struct Wanted {
     DoorId door;
 };
+// No program could be let in at a door; it rests for a while.
+struct DoorError {
+    DoorId door;
+    std::string detail;
+};
 struct Opened {
     RelayId relay;
 };
@@ -38,7 +43,7 @@ struct Ended {
     std::uint64_t bytes_sent;
     std::uint64_t bytes_received;
 };
-using Event = std::variant<Wanted, Opened, Ended>;
+using Event = std::variant<Wanted, DoorError, Opened, Ended>;
 
 // Methods may be called from any thread but the relays' own; they throw std::system_error
 // (ECANCELED after stop()).
@@ -83,6 +88,7 @@ class Relays {
         sys::UniqueFd socket;
         sys::UniqueFd waiting;  // accepted, not yet connected
         RelayId busy = 0;       // the stream that came through it
+        sys::TimePoint resume_at = sys::kNever;
     };
     struct Bell {
         RelayId relay;
@@ -103,6 +109,8 @@ class Relays {
     void remove_ended();
     void accept(Door& door);
     void listen_again(Door& door);
+    void rest(Door& door, int error);
+    void end_rests();
     void reopen_door_of(RelayId relay);
     void adopt(std::unique_ptr<Relay> relay);
     void report(Event event);

@@ -22,6 +22,8 @@ export type VchanEndReason =
 export type VchanEvent =
   /** A program has connected to a door: connect() or refuse() has to follow. */
   | { readonly kind: 'wanted'; readonly door: number }
+  /** No program could be let in (`detail`: out of descriptors, ...); the door rests for 0.1 s. */
+  | { readonly kind: 'door-error'; readonly door: number; readonly detail: string }
   | { readonly kind: 'opened'; readonly relay: number }
   /** Its pages and its port have been given back. */
   | {

@@ -65,6 +65,8 @@ export class VchanClient {
         this.#log.error({ err: error }, 'a program cannot be led to the vchan server');
         this.#refuse();
       });
+    } else if (event.kind === 'door-error' && event.door === this.#door) {
+      this.#log.warn({ detail: event.detail }, 'the door rests for a while');
     } else if (event.kind === 'ended' && event.relay === this.#relay) {
       this.#relay = undefined;
       const { reason, detail, bytesSent, bytesReceived } = event;

@@ -1,5 +1,9 @@
 // Raw vchan streams between two domains of a loopback machine, ours on both ends: first and last
 // bytes, one stream after the other, ends of every kind, and a page that lies.
+#include <sys/resource.h>
+#include <sys/un.h>
+#include <time.h>
+
 #include "tap.h"
 #include "vchan_pair.h"
 
@@ -121,6 +125,32 @@ void run_ends() {
         CHECK(failed);
         write_all(program.get(), "x");
         CHECK(read_some(target.get(), 1) == "x");
+    });
+    tap::test("a door rests while there are no descriptors, and says so", [] {
+        Pair pair;
+        const sys::UniqueFd program(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        rlimit before{};
+        ::getrlimit(RLIMIT_NOFILE, &before);
+        rlimit none = before;
+        none.rlim_cur = static_cast<rlim_t>(sys::UniqueFd(::dup(program.get())).get());
+        ::setrlimit(RLIMIT_NOFILE, &none);
+        sockaddr_un address{AF_UNIX, {}};
+        pair.path.copy(address.sun_path, sizeof address.sun_path - 1);
+        CHECK(::connect(program.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+        CHECK(pair.client.take<vchan::DoorError>().door == pair.door);
+        const auto used = [] {
+            timespec time{};
+            ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+            return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+        };
+        const auto at_first = used();
+        // It is tried again and again, each time after a rest.
+        for (int i = 0; i < 5; ++i) {
+            CHECK(pair.client.take<vchan::DoorError>().detail == "Too many open files");
+        }
+        CHECK(used() - at_first < std::chrono::milliseconds(200));
+        ::setrlimit(RLIMIT_NOFILE, &before);
+        CHECK(pair.client.take<vchan::Wanted>().door == pair.door);
     });
     tap::test("terminate gives everything back", [] {
         Pair pair;
