@@ -2,11 +2,13 @@
  * What one peer publishes for us: one watch on its directory for us, everything below read anew on every
  * event. All values are the peer's own words and are checked here.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { isXsockError } from '../errors.js';
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
 import type { OfferAddress } from '../link/machine.js';
 import { escapeForDisplay } from '../service/name.js';
+import { TokenBucket } from '../token-bucket.js';
 import { EVENT_CHANNEL, INSTANCE, linkDirectory, RING_REF } from '../xenstore/paths.js';
 import type { Watch, Xenstore } from '../xenstore/xenstore.js';
 
@@ -17,6 +19,13 @@ export interface Observation {
 }
 
 const NOTHING: Observation = { instance: undefined, offer: undefined };
+/**
+ * Looks at one peer's nodes: each may cost us a link that is offered or taken up, so a peer that rewrites
+ * them without end must not set our pace. A link that comes up needs three or four.
+ */
+const LOOKS_AT_ONCE = 16;
+const LOOKS_PER_SECOND = 10;
+
 const INSTANCE_ID = /^[0-9a-f]{32}$/;
 /** u32, never 0 (xen/public/grant_table.h, event_channel.h). */
 const NUMBER = /^[1-9]\d{0,9}$/;
@@ -31,6 +40,7 @@ export class PeerWatch {
   readonly #directory: string;
   readonly #log: Logger;
   readonly #onObservation: (observation: Observation) => Promise<void>;
+  readonly #looks = new TokenBucket(LOOKS_AT_ONCE, LOOKS_PER_SECOND);
   #watch: Watch | undefined;
   /** Something may have changed since the last look began. */
   #stale = false;
@@ -73,6 +83,11 @@ export class PeerWatch {
     this.#looking = true;
     try {
       while (this.#stale && !this.#closed) {
+        const wait = this.#looks.take();
+        if (wait > 0) {
+          await delay(wait, undefined, { ref: false });
+          continue;
+        }
         this.#stale = false;
         const observation = await this.#read();
         if (!this.#closed) {

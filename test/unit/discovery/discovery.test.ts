@@ -101,6 +101,28 @@ t.test('nonsense that a peer publishes is ignored', async t => {
   t.ok(await seen.until(({ offer }) => offer !== undefined));
 });
 
+t.test('a peer that rewrites its nodes without end does not set our pace', async t => {
+  const { as } = await start(t, [0, 3]);
+  const [dom0, guest] = [await as(0), await as(3)];
+  const seen = new Latest<Observation>();
+  const from = performance.now();
+  let looks = 0;
+  const watch = new PeerWatch(dom0, { self: id(0), peer: id(3) }, log, async observation => {
+    looks += 1;
+    await seen.set(observation);
+  });
+  await watch.start();
+  const last = 300;
+  for (let i = 1; i <= last; i += 1) {
+    await guest.write('data/xsock/0/instance', String(i).padStart(32, '0'));
+    await dom0.read('/local/domain/3/data/xsock/0/instance');
+  }
+  await seen.until(({ instance }) => Number(instance) === last);
+  const seconds = (performance.now() - from) / 1000;
+  t.ok(looks <= 16 + 10 * seconds + 1, `${looks} looks in ${seconds} s`);
+  await watch.close();
+});
+
 t.test('domain 0 sees domains come and go, with their names; a guest sees domain 0', async t => {
   const { xenstored, as, add } = await start(t, [0, 3]);
   const seen = new Latest<readonly RosterEntry[]>();
