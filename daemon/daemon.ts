@@ -10,7 +10,7 @@ import { OwnExports } from './broker/own-exports.js';
 import { Peers } from './broker/peers.js';
 import { exportedStatus, importedStatus, ownStatus, peerStatus } from './broker/status.js';
 import { Store } from './broker/store.js';
-import { logStreamEvent } from './broker/stream-log.js';
+import { StreamLog } from './broker/stream-log.js';
 import type { Config } from './config/config.js';
 import { diffConfig } from './config/diff.js';
 import type { DaemonStatus, ServiceStatus, StreamStatus } from './control/model.js';
@@ -50,6 +50,7 @@ export class Daemon {
   readonly #started = Date.now();
   readonly #view: View;
   readonly #links = new Map<LinkId, DomId>();
+  readonly #streamLog: StreamLog;
   readonly #store: Store;
   readonly #context: BrokerContext;
   readonly #peers: Peers;
@@ -68,6 +69,7 @@ export class Daemon {
     const { config, dataplane, xenstore, log, domid, instance } = parts;
     this.#settings = { config, accounts: new Map() };
     this.#view = new View({ runDir: config.run, dataplane, log });
+    this.#streamLog = new StreamLog(log);
     this.#store = new Store({ xenstore, self: domid, instance, log });
     this.#context = {
       self: domid,
@@ -253,7 +255,7 @@ export class Daemon {
       case 'stream-opened':
       case 'stream-refused':
       case 'stream-closed':
-        logStreamEvent(log, this.#links.get(event.link), event);
+        this.#streamLog.write(this.#links.get(event.link), event);
         return;
       case 'listener-error':
         log.warn(
