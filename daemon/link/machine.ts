@@ -21,7 +21,12 @@ export type LinkState =
   /** The peer's daemon is not there. */
   | { readonly kind: 'absent' }
   /** Granter: pages are being granted (no link yet), or published and not yet taken. */
-  | { readonly kind: 'offering'; readonly instance: string; readonly link: LinkId | undefined }
+  | {
+      readonly kind: 'offering';
+      readonly instance: string;
+      readonly link: LinkId | undefined;
+      readonly address: OfferAddress | undefined;
+    }
   /** Mapper: waiting for an offer that was not tried, or taking it up. */
   | {
       readonly kind: 'connecting';
@@ -64,6 +69,8 @@ export type LinkEvent =
       readonly link: LinkId;
       readonly address: OfferAddress;
     }
+  /** The nodes of the offer could not be written: nobody will take it. */
+  | { readonly kind: 'unpublished'; readonly address: OfferAddress; readonly why: string }
   | { readonly kind: 'connected'; readonly ticket: number; readonly link: LinkId }
   /** An offer or connect command has failed. */
   | { readonly kind: 'failed'; readonly ticket: number; readonly why: string }
@@ -113,6 +120,8 @@ export function step(machine: LinkMachine, event: LinkEvent): Step {
       return observed(machine, event.instance, event.offer);
     case 'offered':
       return offered(machine, event.ticket, event.link, event.address);
+    case 'unpublished':
+      return unpublished(machine, event.address, event.why);
     case 'connected':
       return connected(machine, event.ticket, event.link);
     case 'failed':
@@ -174,7 +183,11 @@ function begin(machine: LinkMachine, instance: string): Step {
   const ticket = machine.ticket + 1;
   if (machine.role === 'granter') {
     return {
-      machine: { ...machine, ticket, state: { kind: 'offering', instance, link: undefined } },
+      machine: {
+        ...machine,
+        ticket,
+        state: { kind: 'offering', instance, link: undefined, address: undefined },
+      },
       commands: [{ kind: 'offer', ticket }],
     };
   }
@@ -287,9 +300,16 @@ function offered(machine: LinkMachine, ticket: number, link: LinkId, address: Of
     return { machine, commands: [{ kind: 'close', link }] };
   }
   return {
-    machine: { ...machine, state: { ...state, link } },
+    machine: { ...machine, state: { ...state, link, address } },
     commands: [{ kind: 'publish', address }],
   };
+}
+
+function unpublished(machine: LinkMachine, address: OfferAddress, why: string): Step {
+  const { state } = machine;
+  return state.kind === 'offering' && sameOffer(state.address, address)
+    ? fail(machine, why, leave(machine, why))
+    : stay(machine);
 }
 
 function connected(machine: LinkMachine, ticket: number, link: LinkId): Step {

@@ -63,8 +63,8 @@ export class LinkSupervisor {
     this.#machine = createMachine(parts.self > parts.peer ? 'granter' : 'mapper');
     this.#executors = {
       offer: ({ ticket }) => void this.#offer(ticket),
-      publish: ({ address }) => this.#publish(address),
-      withdraw: () => this.#publish(undefined),
+      publish: ({ address }) => void this.#publish(address),
+      withdraw: () => void this.#withdraw(),
       connect: ({ ticket, address }) => void this.#connect(ticket, address),
       close: ({ link }) => this.#close(link, 0),
       'schedule-retry': ({ failures }) => this.#scheduleRetry(failures),
@@ -170,12 +170,24 @@ export class LinkSupervisor {
     }
   }
 
-  #publish(offer: OfferAddress | undefined): void {
-    this.#parts.nodes
-      .publish({ offer })
-      .catch((error: unknown) =>
-        this.#parts.log.error({ err: error }, 'the offer of a link could not be published'),
-      );
+  async #publish(offer: OfferAddress): Promise<void> {
+    try {
+      await this.#parts.nodes.publish({ offer });
+    } catch (error) {
+      const why = `the offer could not be published: ${messageOf(error)}`;
+      this.#parts.log.error(why);
+      if (!this.#stopped) {
+        this.#feed({ kind: 'unpublished', address: offer, why });
+      }
+    }
+  }
+
+  async #withdraw(): Promise<void> {
+    try {
+      await this.#parts.nodes.publish({ offer: undefined });
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'the offer of a link could not be withdrawn');
+    }
   }
 
   #close(link: LinkId, drain: number): void {

@@ -67,7 +67,7 @@ async function setUp(t: Test) {
   };
   const take = (link: LinkId | undefined) =>
     theirs.connect(SELF, Number(link) as GrantRef, Number(link) as EventChannelPort);
-  return { host, ours, theirs, supervisor, happened, until, published, take, xenstore };
+  return { host, ours, theirs, supervisor, happened, until, published, take, xenstore, nodes };
 }
 
 t.test('an offer is published, taken, and withdrawn with its link', async t => {
@@ -139,6 +139,25 @@ t.test('a link that breaks is offered anew; one that cannot be made is tried aga
   t.equal(ours.calls.filter(call => call === 'offer').length, 3);
   t.equal(supervisor.state.kind, 'offering');
   await supervisor.stop(0);
+});
+
+t.test('an offer whose nodes cannot be written is given back, and made again', async t => {
+  const { host, ours, supervisor, until, published, nodes } = await setUp(t);
+  const publish = nodes.publish.bind(nodes);
+  let refusals = 1;
+  nodes.publish = change =>
+    change.offer !== undefined && refusals-- > 0
+      ? Promise.reject(new Error('ENOSPC'))
+      : publish(change);
+  const first = until('link');
+  supervisor.observe(THEIRS, undefined);
+  await first;
+  await until('link');
+  t.ok(ours.calls.includes('closeLink 0'));
+  t.same(await published(), ['event-channel', 'instance', 'ring-ref']);
+  t.equal(supervisor.state.kind, 'offering');
+  await supervisor.stop(0);
+  t.equal(host.ends.size, 0);
 });
 
 t.test('a daemon that says HELLO as another than xenstore names is not let in', async t => {
