@@ -36,9 +36,15 @@ interface Entry {
   readonly options: ListenerOptions;
 }
 
+/** A socket of the view that is there. */
+interface Listening {
+  readonly entry: Entry;
+  readonly handle: ListenerHandle;
+}
+
 interface PeerView {
   readonly link: LinkId;
-  readonly listeners: Map<string, { readonly entry: Entry; readonly handle: ListenerHandle }>;
+  readonly listeners: Map<string, Listening>;
   /** Why a wanted socket is not there, by key. */
   readonly problems: Map<string, { readonly entry: Entry; readonly why: string }>;
   /** Grows with every show(): an older one that is under way stops. */
@@ -51,6 +57,11 @@ export interface ShownService {
   /** Undefined: the socket could not be made; `problem` says why. */
   readonly address: string | undefined;
   readonly problem: string | undefined;
+}
+
+function isAt(path: string, handle: ListenerHandle): boolean {
+  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return found?.dev === handle.device && found.ino === handle.inode;
 }
 
 export class View {
@@ -145,12 +156,7 @@ export class View {
   ): Promise<void> {
     const wanted = this.#wanted(view.link, peer.domid, services);
     view.problems.clear();
-    for (const [key, { entry, handle }] of view.listeners) {
-      if (!wanted.has(key)) {
-        view.listeners.delete(key);
-        this.#remove(entry, handle);
-      }
-    }
+    const replaced = this.#retire(view, wanted);
     if (peer.name !== undefined && wanted.size > 0) {
       this.#names.show(peer.domid, peer.name);
     } else {
@@ -160,8 +166,9 @@ export class View {
       if (view.listeners.has(key)) {
         continue;
       }
+      const old = replaced.get(entry.address);
       try {
-        const handle = await this.#listen(entry.options);
+        const handle = await this.#listen(entry.options, old);
         if (!this.#isCurrent(peer.domid, view, generation)) {
           this.#remove(entry, handle);
           return;
@@ -177,12 +184,42 @@ export class View {
           `the service cannot appear: ${messageOf(error)}`,
         );
       }
+      if (old !== undefined) {
+        view.listeners.delete(old.entry.key);
+        this.#remove(old.entry, old.handle);
+      }
     }
   }
 
-  async #listen(options: ListenerOptions): Promise<ListenerHandle> {
+  /**
+   * Removes what is not wanted any more, but not yet what is wanted at the same path with other rights: those
+   * sockets are returned, by path, so that the new one takes the path over and there always is one.
+   */
+  #retire(view: PeerView, wanted: ReadonlyMap<string, Entry>): ReadonlyMap<string, Listening> {
+    const paths = new Set(
+      [...wanted.values()].flatMap(({ options }) => (options.kind === 'unix' ? options.path : [])),
+    );
+    const replaced = new Map<string, Listening>();
+    for (const [key, listening] of view.listeners) {
+      const { entry, handle } = listening;
+      if (wanted.has(key)) {
+        continue;
+      }
+      if (paths.has(entry.address)) {
+        replaced.set(entry.address, listening);
+      } else {
+        view.listeners.delete(key);
+        this.#remove(entry, handle);
+      }
+    }
+    return replaced;
+  }
+
+  async #listen(options: ListenerOptions, old: Listening | undefined): Promise<ListenerHandle> {
     if (options.kind === 'unix') {
-      await freeSocketPath(options.path);
+      if (old === undefined || !isAt(options.path, old.handle)) {
+        await freeSocketPath(options.path);
+      }
       mkdirSync(dirname(options.path), { recursive: true, mode: 0o755 });
     }
     return await this.#parts.dataplane.listen(options);
@@ -232,8 +269,7 @@ export class View {
       return;
     }
     try {
-      const found = lstatSync(options.path, { bigint: true, throwIfNoEntry: false });
-      if (found?.dev === handle.device && found.ino === handle.inode) {
+      if (isAt(options.path, handle)) {
         unlinkSync(options.path);
       }
     } catch (error) {

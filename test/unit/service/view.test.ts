@@ -103,6 +103,27 @@ t.test('other rights make another socket', async t => {
   t.equal(lstatSync(join(run, '5/a')).mode & 0o777, 0o666);
 });
 
+t.test('other rights: the path is never without a socket', async t => {
+  const { run, dataplane, view } = setUp(t);
+  const path = join(run, '5/a');
+  await view.show(LINK, PEER, [service({ name: 'a', mode: 0o600 })]);
+  const modes: number[] = [];
+  dataplane.beforeListening = () => void modes.push(lstatSync(path).mode & 0o777);
+  await view.show(LINK, PEER, [service({ name: 'a', mode: 0o666 })]);
+  t.same(modes, [0o600], 'the old one was there until the new one took its place');
+  t.equal(dataplane.open.size, 1);
+  t.ok(lstatSync(path).isSocket());
+});
+
+t.test('other rights that cannot be given: the old ones do not stay', async t => {
+  const { run, dataplane, view } = setUp(t);
+  await view.show(LINK, PEER, [service({ name: 'a', mode: 0o666 })]);
+  dataplane.beforeListening = () => Promise.reject(new Error('EPERM'));
+  await view.show(LINK, PEER, [service({ name: 'a', mode: 0o600 })]);
+  t.notOk(existsSync(join(run, '5/a')));
+  t.equal(dataplane.open.size, 0);
+});
+
 t.test('the last of several calls wins', async t => {
   const { run, dataplane, view } = setUp(t);
   await Promise.all(
