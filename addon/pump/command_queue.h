@@ -6,10 +6,15 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <future>
+#include <memory>
 #include <mutex>
+#include <optional>
+#include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "sys/error.h"
@@ -40,16 +45,37 @@ class CommandQueue {
         return true;
     }
     // Runs `function` on the pump thread and waits for what it returns or throws.
-    // Throws std::system_error ECANCELED when the pump has stopped.
+    // Throws std::system_error ECANCELED when the pump has stopped. What it returns or throws is
+    // the caller's alone: the pump has let go of it by then.
     template <typename Function>
     auto call(Function function) -> decltype(function()) {
         using Result = decltype(function());
-        auto task = std::make_shared<std::packaged_task<Result()>>(std::move(function));
-        std::future<Result> result = task->get_future();
-        if (!post([task] { (*task)(); })) {
+        std::optional<std::conditional_t<std::is_void_v<Result>, std::monostate, Result>> result;
+        std::exception_ptr error;
+        // Not std::binary_semaphore: that of GCC 11 and 12 can sleep for ever (GCC bug 104928).
+        const auto done = std::make_shared<std::promise<void>>();
+        const bool taken = post([&function, &result, &error, done] {
+            try {
+                if constexpr (std::is_void_v<Result>) {
+                    function();
+                } else {
+                    result.emplace(function());
+                }
+            } catch (...) {
+                error = std::current_exception();
+            }
+            done->set_value();
+        });
+        if (!taken) {
             sys::throw_errno("pump", ECANCELED);
         }
-        return result.get();
+        done->get_future().wait();
+        if (error) {
+            std::rethrow_exception(std::move(error));
+        }
+        if constexpr (!std::is_void_v<Result>) {
+            return std::move(*result);
+        }
     }
 
     void run() {
