@@ -257,6 +257,12 @@ export class Daemon {
       case 'stream-closed':
         this.#streamLog.write(this.#links.get(event.link), event);
         return;
+      case 'lane-failed':
+        log.warn(
+          { peer: this.#links.get(event.link), lane: event.lane, detail: event.detail },
+          'a further lane could not be made: the link goes on without it',
+        );
+        return;
       case 'listener-error':
         log.warn(
           { listener: event.listener, detail: event.detail },

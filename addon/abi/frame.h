@@ -18,6 +18,7 @@ enum class FrameType : std::uint8_t {
     kPing = 3,       // argument: any number
     kPong = 4,       // argument: the number of the PING it answers
     kGoodbye = 5,    // no new streams, please; those under way may finish
+    kLane = 6,       // a further channel of the same link, granted by the sender; payload Lane
     kOpen = 16,      // payload Open + name
     kAccept = 17,    // the target took the connection
     kRefuse = 18,    // argument: RefuseReason; the stream is over
@@ -66,7 +67,8 @@ struct Hello {
     std::uint8_t instance[16];     // random, new at each start of the sender
     std::uint32_t max_payload;     // largest payload that the sender takes
     std::uint32_t max_streams;     // streams that the receiver may have open towards the sender
-    std::uint64_t reserved;        // 0
+    std::uint32_t max_lanes;       // lanes of this link that the sender takes; 0 is 1
+    std::uint32_t lane;            // which lane this is; 0 the first
 };
 
 static_assert(sizeof(Hello) == 64);
@@ -78,7 +80,17 @@ static_assert(offsetof(Hello, features) == 24);
 static_assert(offsetof(Hello, instance) == 32);
 static_assert(offsetof(Hello, max_payload) == 48);
 static_assert(offsetof(Hello, max_streams) == 52);
-static_assert(offsetof(Hello, reserved) == 56);
+static_assert(offsetof(Hello, max_lanes) == 56);
+static_assert(offsetof(Hello, lane) == 60);
+
+// Payload of kLane: what the receiver maps and binds as it did for the first lane.
+struct Lane {
+    std::uint32_t number;         // 1..min(max_lanes of both) - 1, each once
+    std::uint32_t ring_ref;       // grant reference of its control page
+    std::uint32_t event_channel;  // its port, unbound
+    std::uint32_t reserved;       // 0
+};
+static_assert(sizeof(Lane) == 16);
 
 // Payload of kOpen; `name_length` bytes of name follow. Either the port or the name is given.
 struct Open {
@@ -103,9 +115,12 @@ enum class ResetReason : std::uint32_t {
     kTerminated = 3,  // cut off by an operator or at the end of a drain
 };
 
-// Stream ids: bit 0 tells who opened the stream (0 the link's server, 1 its client); the other bits
-// count up and wrap, so that an id is not used again before 2^31 others were.
+// Stream ids: bit 0 tells who opened the stream (0 the link's server, 1 its client), the highest
+// bits on which lane; the others count up and wrap, so that an id is not used again before 2^27
+// others were.
 inline constexpr std::uint32_t kStreamOpenerBit = 1;
+inline constexpr std::uint32_t kStreamLaneShift = 28;
+inline constexpr std::uint32_t kMaxLanes = 8;
 
 // Limits of version 1.
 inline constexpr std::uint32_t kMaxPayload = 256 * 1024;

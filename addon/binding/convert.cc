@@ -61,6 +61,14 @@ class EventBuilder {
         object_.Set("version", Napi::Number::New(env_, event.version));
         object_.Set("features", number(env_, event.features));
         object_.Set("instance", instance);
+        object_.Set("lanesToOffer", Napi::Number::New(env_, event.lanes_to_offer));
+        return object_;
+    }
+    Napi::Object operator()(const link::LaneOffered& event) {
+        kind("lane-offered", event.link);
+        object_.Set("lane", Napi::Number::New(env_, event.lane));
+        object_.Set("ringRef", Napi::Number::New(env_, event.ring_ref));
+        object_.Set("eventChannel", Napi::Number::New(env_, event.port));
         return object_;
     }
     Napi::Object operator()(const link::LinkDown& event) {
@@ -176,6 +184,7 @@ Napi::Value to_js(Napi::Env env, const std::vector<pump::LinkInfo>& links) {
         Napi::Object object = Napi::Object::New(env);
         object.Set("link", Napi::Number::New(env, links[i].link));
         object.Set("streams", number(env, links[i].streams));
+        object.Set("lanes", Napi::Number::New(env, links[i].lanes));
         object.Set("streamsOpened", number(env, counters.streams_opened));
         object.Set("streamsRefused", number(env, counters.streams_refused));
         object.Set("bytesSent", number(env, counters.bytes_sent));

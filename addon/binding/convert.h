@@ -7,7 +7,7 @@
 
 #include "link/events.h"
 #include "link/export_table.h"
-#include "pump/pump.h"
+#include "pump/pumps.h"
 
 namespace xsock::binding {
 

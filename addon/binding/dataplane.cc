@@ -29,6 +29,8 @@ void Dataplane::init(Napi::Env env, Napi::Object exports) {
                             {
                                 InstanceMethod<&Dataplane::offer>("offer"),
                                 InstanceMethod<&Dataplane::connect>("connect"),
+                                InstanceMethod<&Dataplane::offer_lane>("offerLane"),
+                                InstanceMethod<&Dataplane::connect_lane>("connectLane"),
                                 InstanceMethod<&Dataplane::connect_self>("connectSelf"),
                                 InstanceMethod<&Dataplane::close_link>("closeLink"),
                                 InstanceMethod<&Dataplane::set_exports>("setExports"),
@@ -55,10 +57,14 @@ Dataplane::Dataplane(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Dataplan
                                           1, 1);
     Napi::ThreadSafeFunction wake = wake_;
     try {
-        pump_ = translated(info.Env(), [&] {
-            return std::make_shared<pump::Pump>(connect_hypervisor(where),
-                                                hypervisor::make_self_hypervisor(), pump_options,
-                                                [wake] { wake.NonBlockingCall(); });
+        pumps_ = translated(info.Env(), [&] {
+            std::vector<pump::Underneath> hypervisors;
+            for (std::uint32_t i = 0; i < options.Get("pumps").ToNumber().Uint32Value(); ++i) {
+                hypervisors.push_back(
+                    {connect_hypervisor(where), hypervisor::make_self_hypervisor()});
+            }
+            return std::make_shared<pump::Pumps>(std::move(hypervisors), pump_options,
+                                                 [wake] { wake.NonBlockingCall(); });
         });
     } catch (...) {
         wake_.Release();
@@ -67,20 +73,20 @@ Dataplane::Dataplane(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Dataplan
 }
 
 Dataplane::~Dataplane() {
-    if (pump_) {
-        pump_->stop();
+    if (pumps_) {
+        pumps_->stop();
         wake_.Release();
     }
 }
 
 void Dataplane::abandon_hypervisor(const Napi::CallbackInfo& info) {
-    translated(info.Env(), [&] { pump_->abandon_hypervisor(); });
+    translated(info.Env(), [&] { pumps_->abandon_hypervisor(); });
 }
 
 void Dataplane::close(const Napi::CallbackInfo&) {
-    if (pump_) {
-        pump_->stop();
-        pump_.reset();
+    if (pumps_) {
+        pumps_->stop();
+        pumps_.reset();
         wake_.Release();
     }
 }
@@ -88,8 +94,8 @@ void Dataplane::close(const Napi::CallbackInfo&) {
 Napi::Value Dataplane::offer(const Napi::CallbackInfo& info) {
     return AsyncCall<pump::Pump::Offer>::start(
         info.Env(),
-        [pump = pump_, peer = domid(info, 0), order = domid(info, 1)] {
-            return pump->offer(peer, order);
+        [pumps = pumps_, peer = domid(info, 0), order = domid(info, 1)] {
+            return pumps->offer(peer, order);
         },
         [](Napi::Env env, const pump::Pump::Offer& made) {
             Napi::Object result = Napi::Object::New(env);
@@ -103,43 +109,64 @@ Napi::Value Dataplane::offer(const Napi::CallbackInfo& info) {
 Napi::Value Dataplane::connect(const Napi::CallbackInfo& info) {
     return AsyncCall<link::LinkId>::start(
         info.Env(),
-        [pump = pump_, peer = domid(info, 0), ring_ref = u32(info, 1), port = u32(info, 2)] {
-            return pump->connect(peer, ring_ref, port);
+        [pumps = pumps_, peer = domid(info, 0), ring_ref = u32(info, 1), port = u32(info, 2)] {
+            return pumps->connect(peer, ring_ref, port);
         },
         [](Napi::Env env, const link::LinkId& link) { return Napi::Number::New(env, link); });
 }
 
+Napi::Value Dataplane::offer_lane(const Napi::CallbackInfo& info) {
+    return AsyncCall<bool>::start(
+        info.Env(),
+        [pumps = pumps_, link = u32(info, 0), lane = u32(info, 1), order = domid(info, 2)] {
+            pumps->offer_lane(link, lane, order);
+            return true;
+        },
+        [](Napi::Env env, const bool&) { return env.Undefined(); });
+}
+
+Napi::Value Dataplane::connect_lane(const Napi::CallbackInfo& info) {
+    return AsyncCall<bool>::start(
+        info.Env(),
+        [pumps = pumps_, link = u32(info, 0), lane = u32(info, 1), ring_ref = u32(info, 2),
+         port = u32(info, 3)] {
+            pumps->connect_lane(link, lane, ring_ref, port);
+            return true;
+        },
+        [](Napi::Env env, const bool&) { return env.Undefined(); });
+}
+
 Napi::Value Dataplane::connect_self(const Napi::CallbackInfo& info) {
     return translated(info.Env(), [&] {
-        return Napi::Number::New(info.Env(), pump_->connect_self(domid(info, 0)));
+        return Napi::Number::New(info.Env(), pumps_->connect_self(domid(info, 0)));
     });
 }
 
 void Dataplane::close_link(const Napi::CallbackInfo& info) {
     translated(info.Env(), [&] {
-        pump_->close_link(u32(info, 0), sys::milliseconds(info[1].ToNumber().Int64Value()));
+        pumps_->close_link(u32(info, 0), sys::milliseconds(info[1].ToNumber().Int64Value()));
     });
 }
 
 void Dataplane::set_exports(const Napi::CallbackInfo& info) {
     auto table =
         std::make_shared<const link::ExportTable>(exports_from_js(info[1].As<Napi::Array>()));
-    translated(info.Env(), [&] { pump_->set_exports(u32(info, 0), std::move(table)); });
+    translated(info.Env(), [&] { pumps_->set_exports(u32(info, 0), std::move(table)); });
 }
 
 void Dataplane::send_services(const Napi::CallbackInfo& info) {
-    translated(info.Env(), [&] { pump_->send_services(u32(info, 0), bytes_from_js(info[1])); });
+    translated(info.Env(), [&] { pumps_->send_services(u32(info, 0), bytes_from_js(info[1])); });
 }
 
 void Dataplane::set_limits(const Napi::CallbackInfo& info) {
     const Napi::Object limits = info[0].As<Napi::Object>();
     const auto total = static_cast<std::size_t>(limits.Get("memoryTotal").ToNumber().Int64Value());
-    translated(info.Env(), [&] { pump_->set_limits(limits_from_js(limits), total); });
+    translated(info.Env(), [&] { pumps_->set_limits(limits_from_js(limits), total); });
 }
 
 void Dataplane::report_streams(const Napi::CallbackInfo& info) {
     const bool wanted = info[0].ToBoolean();
-    translated(info.Env(), [&] { pump_->report_streams(wanted); });
+    translated(info.Env(), [&] { pumps_->report_streams(wanted); });
 }
 
 Napi::Value Dataplane::listen(const Napi::CallbackInfo& info) {
@@ -168,7 +195,7 @@ Napi::Value Dataplane::listen(const Napi::CallbackInfo& info) {
         }
         link::ListenerId listener = 0;
         try {
-            listener = pump_->listen(number("link"), service, tcp, std::move(socket));
+            listener = pumps_->listen(number("link"), service, tcp, std::move(socket));
         } catch (const std::system_error&) {
             if (!tcp) {
                 ::unlink(path.c_str());  // the link has gone meanwhile: nobody would remove it
@@ -185,26 +212,26 @@ Napi::Value Dataplane::listen(const Napi::CallbackInfo& info) {
 }
 
 void Dataplane::unlisten(const Napi::CallbackInfo& info) {
-    translated(info.Env(), [&] { pump_->unlisten(u32(info, 0)); });
+    translated(info.Env(), [&] { pumps_->unlisten(u32(info, 0)); });
 }
 
 Napi::Value Dataplane::streams(const Napi::CallbackInfo& info) {
-    return translated(info.Env(), [&] { return to_js(info.Env(), pump_->streams()); });
+    return translated(info.Env(), [&] { return to_js(info.Env(), pumps_->streams()); });
 }
 
 Napi::Value Dataplane::links(const Napi::CallbackInfo& info) {
-    return translated(info.Env(), [&] { return to_js(info.Env(), pump_->links()); });
+    return translated(info.Env(), [&] { return to_js(info.Env(), pumps_->links()); });
 }
 
 Napi::Value Dataplane::terminate(const Napi::CallbackInfo& info) {
     return translated(info.Env(), [&] {
-        return Napi::Boolean::New(info.Env(), pump_->terminate(u32(info, 0), u32(info, 1)));
+        return Napi::Boolean::New(info.Env(), pumps_->terminate(u32(info, 0), u32(info, 1)));
     });
 }
 
 Napi::Value Dataplane::take_events(const Napi::CallbackInfo& info) {
     const std::vector<link::Event> events =
-        pump_ ? pump_->take_events() : std::vector<link::Event>();
+        pumps_ ? pumps_->take_events() : std::vector<link::Event>();
     Napi::Array result = Napi::Array::New(info.Env(), events.size());
     for (std::uint32_t i = 0; i < events.size(); ++i) {
         result.Set(i, to_js(info.Env(), events[i]));

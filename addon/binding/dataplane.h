@@ -1,4 +1,4 @@
-// The JavaScript class `Dataplane`: a door to one pump. JavaScript thread only; what may take long
+// The JavaScript class `Dataplane`: a door to the pumps. JavaScript thread only; what may take long
 // runs on a libuv worker. Events are announced by the `wake` callback (never waited for by the
 // pump) and fetched by takeEvents().
 #pragma once
@@ -7,7 +7,7 @@
 
 #include <memory>
 
-#include "pump/pump.h"
+#include "pump/pumps.h"
 
 namespace xsock::binding {
 
@@ -23,6 +23,9 @@ class Dataplane final : public Napi::ObjectWrap<Dataplane> {
         const Napi::CallbackInfo& info);  // (peer, order) => Promise<{link, ringRef, eventChannel}>
     Napi::Value connect(
         const Napi::CallbackInfo& info);  // (peer, ringRef, eventChannel) => Promise<link>
+    Napi::Value offer_lane(const Napi::CallbackInfo& info);  // (link, lane, order) => Promise
+    Napi::Value connect_lane(
+        const Napi::CallbackInfo& info);  // (link, lane, ringRef, eventChannel) => Promise
     Napi::Value connect_self(const Napi::CallbackInfo& info);  // (order) => link
     void close_link(const Napi::CallbackInfo& info);           // (link, drainMs)
     void set_exports(const Napi::CallbackInfo& info);          // (link, entries)
@@ -38,7 +41,7 @@ class Dataplane final : public Napi::ObjectWrap<Dataplane> {
     void abandon_hypervisor(const Napi::CallbackInfo& info);
     void close(const Napi::CallbackInfo& info);
 
-    std::shared_ptr<pump::Pump> pump_;
+    std::shared_ptr<pump::Pumps> pumps_;
     Napi::ThreadSafeFunction wake_;
 };
 

@@ -1,7 +1,8 @@
 // The memory that all streams together may make us hold: the sum of their receive windows, in
-// bytes. Pump thread only.
+// bytes. Any thread: the pumps of a daemon share one.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 
 namespace xsock::link {
@@ -11,20 +12,28 @@ class Budget {
     explicit Budget(std::size_t limit) noexcept : limit_(limit) {}
 
     [[nodiscard]] bool reserve(std::size_t bytes) noexcept {
-        if (bytes > limit_ || committed_ > limit_ - bytes) {
-            return false;
-        }
-        committed_ += bytes;
+        const std::size_t limit = limit_.load(std::memory_order_relaxed);
+        std::size_t committed = committed_.load(std::memory_order_relaxed);
+        do {
+            if (bytes > limit || committed > limit - bytes) {
+                return false;
+            }
+        } while (!committed_.compare_exchange_weak(committed, committed + bytes,
+                                                   std::memory_order_relaxed));
         return true;
     }
-    void release(std::size_t bytes) noexcept { committed_ -= bytes; }
+    void release(std::size_t bytes) noexcept {
+        committed_.fetch_sub(bytes, std::memory_order_relaxed);
+    }
     // A lower limit takes nothing back; it only keeps new windows from being opened.
-    void set_limit(std::size_t limit) noexcept { limit_ = limit; }
-    [[nodiscard]] std::size_t committed() const noexcept { return committed_; }
+    void set_limit(std::size_t limit) noexcept { limit_.store(limit, std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t committed() const noexcept {
+        return committed_.load(std::memory_order_relaxed);
+    }
 
   private:
-    std::size_t limit_;
-    std::size_t committed_ = 0;
+    std::atomic<std::size_t> limit_;
+    std::atomic<std::size_t> committed_{0};
 };
 
 }  // namespace xsock::link

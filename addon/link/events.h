@@ -51,6 +51,14 @@ struct LinkUp {
     std::uint16_t version;
     std::uint64_t features;
     std::array<std::uint8_t, 16> instance;
+    unsigned lanes_to_offer;  // further lanes that both sides take; 0 where the peer offers them
+};
+// The peer has granted a further lane; all of it is peer-controlled but the number.
+struct LaneOffered {
+    LinkId link;
+    unsigned lane;
+    std::uint32_t ring_ref;
+    std::uint32_t port;
 };
 struct LinkDown {
     LinkId link;
@@ -103,7 +111,7 @@ struct HypervisorGone {
 };
 
 using Event =
-    std::variant<LinkUp, LinkDown, LinkReleased, LinkDraining, Services, StreamOpened,
+    std::variant<LinkUp, LinkDown, LinkReleased, LinkDraining, LaneOffered, Services, StreamOpened,
                  StreamRefused, StreamClosed, ListenerError, EventsDropped, HypervisorGone>;
 
 }  // namespace xsock::link

@@ -17,10 +17,11 @@ std::uint64_t random_odd() {
 }  // namespace
 
 Link::Link(Host& host, LinkId id, const Identity& identity, ChannelMemory memory,
-           hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port)
+           hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port, Seat seat)
     : host_(host),
       id_(id),
       identity_(identity),
+      seat_(std::move(seat)),
       channel_(std::move(memory)),
       doorbells_(doorbells),
       port_(port),
@@ -75,7 +76,8 @@ bool Link::service(bool& progress) {
             down(in_order ? DownReason::kGoodbye : DownReason::kPeerGone, "");
             return false;
         }
-        if (state_ == LinkState::kDraining && streams_.empty() && goodbye_sent_ && goodbye_heard_) {
+        if (state_ == LinkState::kDraining && streams_.empty() && goodbye_sent_ && goodbye_heard_ &&
+            (lane() > 0 || lanes().alone())) {
             down(DownReason::kGoodbye, "");
             return false;
         }
@@ -161,6 +163,11 @@ void Link::tick() {
     }
 }
 
+void Link::announce(const abi::Lane& further) {
+    lanes_out_.push_back(further);
+    host_.schedule(*this);
+}
+
 void Link::send_services(std::vector<std::byte> message) {
     services_out_ = std::move(message);
     host_.schedule(*this);
@@ -168,19 +175,18 @@ void Link::send_services(std::vector<std::byte> message) {
 
 void Link::open(sys::UniqueFd socket, bool tcp, const Label& label, std::uint16_t service_port) {
     const std::uint32_t limit = std::min(host_.limits().streams_per_peer, peer_max_streams_);
+    const std::uint32_t elsewhere = lanes().elsewhere(lane()).first;
     Refusal refusal = Refusal::kLinkDown;
     if (state_ == LinkState::kDraining) {
         refusal = Refusal::kShuttingDown;
     } else if (state_ == LinkState::kUp) {
         refusal = Refusal::kTooManyStreams;
-        if (outgoing_ < limit) {
-            while (next_id_ < 2 || streams_.contains(next_id_)) {
-                next_id_ += 2;  // 0 and 1 are never stream ids
-            }
-            Stream* stream = add_stream(next_id_, Direction::kOutgoing, label);
+        if (outgoing_ + elsewhere < limit) {
+            Stream* stream = add_stream(next_id(), Direction::kOutgoing, label);
             if (stream != nullptr) {
-                next_id_ += 2;
+                next_id_ = stream->id + 2;
                 ++outgoing_;
+                note_streams();
                 stream->fd = std::move(socket);
                 stream->tcp = tcp;
                 stream->notice = Stream::Notice::kOpen;
@@ -245,6 +251,11 @@ void Link::down(DownReason reason, std::string detail) {
     }
     streams_.clear();
     outgoing_ = 0;
+    note_streams();
+    lanes().set_up(lane(), false);
+    if (lane() == 0) {
+        lanes().close();
+    }
     last_stream_ = nullptr;
     publish();
     channel_.say_gone();

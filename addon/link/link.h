@@ -1,11 +1,12 @@
-// A link: frames over one channel, many streams. It knows the protocol (docs/protocol.md) and
-// nothing of threads. Pump thread only. A peer that breaks the protocol ends its link with a
-// reason, never more than that.
+// A link, or one of its lanes (link/lanes.h): frames over one channel, many streams. It knows the
+// protocol (docs/protocol.md) and nothing of threads. Pump thread only. A peer that breaks the
+// protocol ends its link with a reason, never more than that.
 //
 // One turn (service): read frames (link_receive.cc), write frames (link_transmit.cc), ring the peer
 // if it asked. Work per turn is bounded; what is left is done in the next one.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -16,9 +17,9 @@
 
 #include "abi/frame.h"
 #include "link/channel.h"
-#include "link/export_table.h"
 #include "link/host.h"
 #include "link/intrusive_list.h"
+#include "link/lanes.h"
 #include "link/stream.h"
 
 namespace xsock::link {
@@ -59,7 +60,22 @@ struct LinkCounters {
     std::uint64_t fd_passing_resets = 0;
     std::uint64_t doorbells_sent = 0;
     std::uint64_t doorbells_received = 0;
-    std::uint64_t round_trip_us = 0;
+    std::uint64_t round_trip_us = 0;  // of the last PING; added up: the longest
+
+    LinkCounters& operator+=(const LinkCounters& other) noexcept {
+        streams_opened += other.streams_opened;
+        streams_refused += other.streams_refused;
+        bytes_sent += other.bytes_sent;
+        bytes_received += other.bytes_received;
+        frames_sent += other.frames_sent;
+        frames_received += other.frames_received;
+        stale_frames += other.stale_frames;
+        fd_passing_resets += other.fd_passing_resets;
+        doorbells_sent += other.doorbells_sent;
+        doorbells_received += other.doorbells_received;
+        round_trip_us = std::max(round_trip_us, other.round_trip_us);
+        return *this;
+    }
 };
 
 class Link final : public StreamOwner {
@@ -67,12 +83,15 @@ class Link final : public StreamOwner {
     // `doorbells` must outlive the link. The pump closes `port` once the link is destroyed: the
     // unmap-notify of the pages still rings it.
     Link(Host& host, LinkId id, const Identity& identity, ChannelMemory memory,
-         hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port);
+         hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port, Seat seat = {});
     ~Link() override;
     Link(const Link&) = delete;
     Link& operator=(const Link&) = delete;
 
     [[nodiscard]] LinkId id() const noexcept { return id_; }
+    [[nodiscard]] unsigned lane() const noexcept { return seat_.number; }
+    [[nodiscard]] Lanes& lanes() const noexcept { return *seat_.lanes; }
+    [[nodiscard]] const Seat& seat() const noexcept { return seat_; }
     [[nodiscard]] LinkState state() const noexcept { return state_; }
     [[nodiscard]] hypervisor::EventChannelPort port() const noexcept { return port_; }
     [[nodiscard]] hypervisor::Doorbells& doorbells() const noexcept { return doorbells_; }
@@ -92,7 +111,8 @@ class Link final : public StreamOwner {
     [[nodiscard]] sys::TimePoint deadline() const noexcept;
     void tick();
 
-    void set_exports(std::shared_ptr<const ExportTable> exports) { exports_ = std::move(exports); }
+    // Tells the peer of a further lane. Of the first one only.
+    void announce(const abi::Lane& lane);
     // Replaces a message that has not begun to leave.
     void send_services(std::vector<std::byte> message);
     // Opens a stream for a local program that connected: to the service at `service_port`, or, if
@@ -125,6 +145,8 @@ class Link final : public StreamOwner {
     void finish(Stream& stream, EndReason reason);
     void close_socket(Stream& stream, bool abort);
     void erase(Stream& stream);
+    void note_streams() noexcept;
+    [[nodiscard]] StreamId next_id() noexcept;
     void start_connecting(Stream& stream, const sys::Address& target);
     void become_open(Stream& stream);
     void try_connect(Stream& stream);
@@ -144,6 +166,7 @@ class Link final : public StreamOwner {
     void handle_stream_frame(const FrameView& frame);
     void handle_hello(const FrameView& frame);
     void handle_services(const FrameView& frame);
+    void handle_lane(const FrameView& frame);
     void handle_open(const FrameView& frame);
     void handle_data(Stream& stream, const FrameView& frame);
     void handle_credit(Stream& stream, std::uint32_t bytes);
@@ -165,12 +188,12 @@ class Link final : public StreamOwner {
     Host& host_;
     const LinkId id_;
     const Identity identity_;
+    const Seat seat_;
     Channel channel_;
     hypervisor::Doorbells& doorbells_;
     const hypervisor::EventChannelPort port_;
     LinkState state_;
     LinkCounters counters_;
-    std::shared_ptr<const ExportTable> exports_ = std::make_shared<const ExportTable>();
 
     StreamTable streams_;
     Stream* last_stream_ = nullptr;  // the one the last frame was for: bulk streams come in runs
@@ -197,6 +220,9 @@ class Link final : public StreamOwner {
     sys::TimePoint last_heard_;
     sys::TimePoint last_ping_;
     sys::TimePoint drain_until_ = sys::kNever;
+    unsigned lanes_agreed_ = 1;
+    unsigned lanes_heard_ = 1;          // bit by number: what the peer has announced
+    std::vector<abi::Lane> lanes_out_;  // to be announced
     std::optional<std::vector<std::byte>> services_out_;  // waits for its turn
     std::vector<std::byte> services_leaving_;             // being sent, in parts
     std::size_t services_offset_ = 0;

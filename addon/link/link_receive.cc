@@ -113,17 +113,42 @@ void Link::handle_hello(const FrameView& frame) {
         corrupt("HELLO allows no payload");
         return;
     }
+    if (hello.lane != lane()) {
+        down(DownReason::kIdentity, "the peer says it is at lane " + std::to_string(hello.lane) +
+                                        ", we are at lane " + std::to_string(lane()));
+        return;
+    }
+    if (lane() > 0 &&
+        std::memcmp(lanes().peer_instance.data(), hello.instance, sizeof hello.instance) != 0) {
+        down(DownReason::kIdentity, "the peer has another instance than on the first lane");
+        return;
+    }
     peer_window_ = hello.initial_window;
     peer_max_payload_ = std::min(hello.max_payload, abi::kMaxPayload);
     peer_max_streams_ = hello.max_streams;
     state_ = LinkState::kUp;
-    LinkUp up{id_, version, hello.features, {}};
+    lanes_agreed_ = std::clamp<std::uint32_t>(hello.max_lanes, 1, lanes().most);
+    const bool offers = lane() == 0 && channel_.role() == Role::kServer;
+    LinkUp up{id_, version, hello.features, {}, offers ? lanes_agreed_ - 1 : 0};
     std::memcpy(up.instance.data(), hello.instance, up.instance.size());
+    if (lane() == 0) {
+        lanes().peer_instance = up.instance;
+    }
+    lanes().set_up(lane(), true);
     host_.report(up);
 }
 
 void Link::handle_link_frame(const FrameView& frame) {
+    if (lane() > 0 && (frame.header.type == abi::FrameType::kServices ||
+                       frame.header.type == abi::FrameType::kLane)) {
+        corrupt("frame type " + std::to_string(static_cast<int>(frame.header.type)) +
+                " belongs to the first lane");
+        return;
+    }
     switch (frame.header.type) {
+        case abi::FrameType::kLane:
+            handle_lane(frame);
+            break;
         case abi::FrameType::kServices:
             handle_services(frame);
             break;
@@ -150,6 +175,17 @@ void Link::handle_link_frame(const FrameView& frame) {
             corrupt("frame type " + std::to_string(static_cast<int>(frame.header.type)) +
                     " does not belong to the link");
     }
+}
+
+void Link::handle_lane(const FrameView& frame) {
+    abi::Lane further;
+    if (!copy_out(frame.payload, further) || channel_.role() == Role::kServer ||
+        further.number >= lanes_agreed_ || (lanes_heard_ & 1U << further.number) != 0) {
+        corrupt("LANE that was not agreed on");
+        return;
+    }
+    lanes_heard_ |= 1U << further.number;
+    host_.report(LaneOffered{id_, further.number, further.ring_ref, further.event_channel});
 }
 
 void Link::handle_services(const FrameView& frame) {
@@ -238,7 +274,8 @@ void Link::handle_stream_frame(const FrameView& frame) {
 void Link::handle_open(const FrameView& frame) {
     const StreamId id = frame.header.stream;
     const std::uint32_t peer_bit = channel_.role() == Role::kServer ? 1 : 0;
-    if (id < 2 || (id & abi::kStreamOpenerBit) != peer_bit || streams_.contains(id)) {
+    if (id < 2 || (id & abi::kStreamOpenerBit) != peer_bit ||
+        id >> abi::kStreamLaneShift != lane() || streams_.contains(id)) {
         corrupt("OPEN with an id that is in use or not the peer's to choose");
         return;
     }
@@ -251,17 +288,20 @@ void Link::handle_open(const FrameView& frame) {
     }
     std::string name(open.name_length, '\0');
     frame.payload.copy_to(std::as_writable_bytes(std::span(name)), sizeof open);
-    const ExportFound found = name.empty() ? exports_->find(open.port) : exports_->find(name);
+    const std::shared_ptr<const ExportTable> exports = lanes().exports();
+    const ExportFound found = name.empty() ? exports->find(open.port) : exports->find(name);
     const Label label = found.entry == nullptr ? label_of(name, open.port) : found.label;
 
     const std::uint32_t limit = host_.limits().streams_per_peer;
     const std::size_t incoming = streams_.size() - outgoing_;
+    const std::size_t elsewhere = lanes().elsewhere(lane()).second;
     // The limit may have been lowered since: a peer is held to what it was told.
     if (incoming >= announced_streams_ + kSurplusStreams) {
         corrupt("more streams than the limit of " + std::to_string(announced_streams_));
         return;
     }
-    Stream* stream = incoming < limit ? add_stream(id, Direction::kIncoming, label) : nullptr;
+    Stream* stream =
+        incoming + elsewhere < limit ? add_stream(id, Direction::kIncoming, label) : nullptr;
     if (stream == nullptr) {
         Stream& refused = insert(std::make_unique<Stream>(*this, id, Direction::kIncoming, label));
         refuse(refused, abi::RefuseReason::kTooManyStreams, "");

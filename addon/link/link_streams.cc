@@ -57,7 +57,25 @@ Stream& Link::insert(std::unique_ptr<Stream> stream) {
     Stream& inserted = *stream;
     inserted.opened_at = host_.now();
     streams_.emplace(inserted.id, std::move(stream));
+    note_streams();
     return inserted;
+}
+
+// For limits that hold for all lanes together.
+void Link::note_streams() noexcept {
+    const auto all = static_cast<std::uint32_t>(streams_.size());
+    lanes().set_streams(lane(), outgoing_, all - std::min(all, outgoing_));
+}
+
+// One that is not in use, below the bits that name the lane; 0 and 1 are never stream ids.
+StreamId Link::next_id() noexcept {
+    constexpr StreamId kCounted = (StreamId{1} << abi::kStreamLaneShift) - 1;
+    const StreamId on_lane = StreamId{lane()} << abi::kStreamLaneShift;
+    StreamId id = on_lane | (next_id_ & kCounted);
+    while (id < 2 || streams_.contains(id)) {
+        id = on_lane | ((id + 2) & kCounted);
+    }
+    return id;
 }
 
 void Link::start_connecting(Stream& stream, const sys::Address& target) {
@@ -241,6 +259,7 @@ void Link::erase(Stream& stream) {
     const auto it = streams_.find(stream.id);
     host_.bury(std::move(it->second));
     streams_.erase(it);
+    note_streams();
     if (streams_.empty() && state_ == LinkState::kDraining) {
         host_.schedule(*this);
     }

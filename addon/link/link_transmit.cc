@@ -117,6 +117,8 @@ bool Link::send_link_frames() {
         hello.max_payload = abi::kMaxPayload;
         announced_streams_ = host_.limits().streams_per_peer;
         hello.max_streams = announced_streams_;
+        hello.max_lanes = lanes().most;
+        hello.lane = lane();
         if (!send_frame(abi::FrameType::kHello, 0, 0, 0, std::as_bytes(std::span(&hello, 1)))) {
             return false;
         }
@@ -136,6 +138,13 @@ bool Link::send_link_frames() {
         ++ping_number_;
         ping_sent_at_ = host_.now();
         ping_wanted_ = false;
+    }
+    while (!lanes_out_.empty()) {
+        if (!send_frame(abi::FrameType::kLane, 0, 0, 0,
+                        std::as_bytes(std::span(&lanes_out_.back(), 1)))) {
+            return false;
+        }
+        lanes_out_.pop_back();
     }
     while (services_under_way_ || services_out_) {
         if (!send_services_part()) {

@@ -9,6 +9,7 @@
 
 #include "hypervisor/hypervisor.h"
 #include "link/channel.h"
+#include "sys/error.h"
 
 namespace xsock::link {
 
@@ -19,13 +20,16 @@ namespace xsock::link {
 inline constexpr std::size_t kLeaveFree = 384;
 inline constexpr std::uint16_t kLargestOrder = 20;
 inline constexpr std::uint16_t kSmallestOrder = 12;
+inline constexpr std::size_t pages_for(std::uint16_t order) noexcept {
+    return 1 + 2 * ((std::size_t{1} << order) / hypervisor::kPageSize);
+}
+
 inline std::uint16_t ring_order_for(std::size_t free_pages) noexcept {
     std::uint16_t order = kLargestOrder;
     const std::size_t part = free_pages * 3 / 8;
     const std::size_t most =
         free_pages > kLeaveFree ? std::max(part, free_pages - kLeaveFree) : part;
-    while (order > kSmallestOrder &&
-           1 + 2 * ((std::size_t{1} << order) / hypervisor::kPageSize) > most) {
+    while (order > kSmallestOrder && pages_for(order) > most) {
         order -= 2;
     }
     return order;
@@ -45,6 +49,23 @@ inline ChannelMemory share_what_fits(hypervisor::GrantedMemory& memory, hypervis
             }
         }
     }
+}
+
+// For a further lane, good to have and no more: the largest rings that leave others that many
+// pages. ENOSPC: none worth having do; a stream on a small ring is slower than on a large one that
+// it shares.
+inline constexpr std::uint16_t kSmallestSpareOrder = 18;
+inline ChannelMemory share_what_is_spare(hypervisor::GrantedMemory& memory, hypervisor::DomId peer,
+                                         hypervisor::EventChannelPort port) {
+    const std::size_t free_pages = memory.free_pages();
+    std::uint16_t order = kLargestOrder;
+    while (order >= kSmallestSpareOrder && pages_for(order) + kLeaveFree > free_pages) {
+        order -= 2;
+    }
+    if (order < kSmallestSpareOrder) {
+        sys::throw_errno("share", ENOSPC);
+    }
+    return ChannelMemory::share(memory, peer, order, port);
 }
 
 }  // namespace xsock::link

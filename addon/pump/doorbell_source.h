@@ -21,6 +21,7 @@ class DoorbellSource final : public sys::Pollable {
     DoorbellSource(hypervisor::Doorbells& doorbells, OnRing on_ring, OnGone on_gone)
         : doorbells_(doorbells), on_ring_(std::move(on_ring)), on_gone_(std::move(on_gone)) {}
 
+    [[nodiscard]] hypervisor::Doorbells& doorbells() const noexcept { return doorbells_; }
     void on_ready(std::uint32_t events) override;
     // A port may have rung, and been masked, between its creation and now: looks at the link once.
     void add(link::Link& link);

@@ -33,11 +33,13 @@ constexpr sys::Duration kListenerPause = sys::milliseconds(100);
 }  // namespace
 
 Pump::Pump(hypervisor::Hypervisor hypervisor, hypervisor::Hypervisor self,
-           const PumpOptions& options, std::function<void()> wake)
+           const PumpOptions& options, std::function<void()> wake, Siblings* siblings,
+           std::shared_ptr<Shared> shared)
     : hypervisor_(std::move(hypervisor)),
       self_(std::move(self)),
       options_(options),
-      budget_(options.memory_total),
+      siblings_(siblings),
+      shared_(shared ? std::move(shared) : std::make_shared<Shared>(options.memory_total)),
       events_(std::move(wake)),
       source_(
           *hypervisor_.doorbells, [this](link::Link& link) { schedule(link); },
@@ -236,10 +238,16 @@ void Pump::remove_dead_links() {
         entry.source->remove(*entry.link);
         hypervisor::Doorbells& doorbells = entry.link->doorbells();
         const hypervisor::EventChannelPort port = entry.link->port();
+        const link::Seat seat = entry.link->seat();
         entry.link.reset();     // unmap-notify rings the port,
         doorbells.close(port);  // which therefore goes last
-        report(link::LinkReleased{it->first});
+        const LinkId id = it->first;
         it = links_.erase(it);
+        if (seat.lanes->leave()) {
+            events_.push(link::LinkReleased{id}, now_);
+        } else if (seat.number > 0) {
+            siblings_->lane_released(*seat.lanes, id);
+        }
     }
 }
 
@@ -283,6 +291,18 @@ void Pump::schedule(link::Link& link) noexcept {
     }
 }
 
+// What happens to a lane is its link's business: the first one speaks for all.
+bool Pump::is_for_siblings(const link::Link& link, const link::Event& event) const {
+    if (const auto* down = std::get_if<link::LinkDown>(&event)) {
+        if (siblings_ != nullptr && link.lanes().most > 1) {
+            siblings_->lane_down(link.lanes(), link.id(), link.lane(), down->reason, down->detail);
+        }
+        return link.lane() > 0;
+    }
+    return link.lane() > 0 && (std::holds_alternative<link::LinkUp>(event) ||
+                               std::holds_alternative<link::LinkDraining>(event));
+}
+
 // The serving end of the self link only speaks of refusals: they carry what the calling end cannot
 // know.
 void Pump::report(link::Event event) {
@@ -296,6 +316,9 @@ void Pump::report(link::Event event) {
         },
         event);
     const auto it = links_.find(id);
+    if (it != links_.end() && is_for_siblings(*it->second.link, event)) {
+        return;
+    }
     if (it != links_.end() && it->second.quiet) {
         auto* refused = std::get_if<link::StreamRefused>(&event);
         if (refused == nullptr) {
@@ -308,10 +331,18 @@ void Pump::report(link::Event event) {
 
 void Pump::accept(Listener& listener, sys::UniqueFd socket) {
     const auto it = links_.find(listener.link);
-    if (it != links_.end()) {
-        it->second.link->open(std::move(socket), listener.tcp, listener.label,
-                              listener.service.port);
+    if (it == links_.end()) {
+        return;
     }
+    link::Link& link = *it->second.link;
+    const unsigned lane = link.lanes().most > 1 ? link.lanes().choose() : 0;
+    if (lane > 0) {
+        siblings_->hand_over(
+            link.lanes(), link.id(), lane,
+            {std::move(socket), listener.tcp, listener.label, listener.service.port});
+        return;
+    }
+    link.open(std::move(socket), listener.tcp, listener.label, listener.service.port);
 }
 
 void Pump::pause(Listener& listener, int error) {

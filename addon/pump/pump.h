@@ -1,6 +1,6 @@
-// The pump: the one native thread that accepts, connects and copies. It owns every link, stream,
-// listener and socket; other threads reach it through its command queue and hear from it through
-// the event queue.
+// A pump: a native thread that accepts, connects and copies. It owns its links (or lanes of links,
+// where there are several pumps: pump/pumps.h), their streams, listeners and sockets; other threads
+// reach it through its command queue and hear from it through the event queue.
 #pragma once
 
 #include <atomic>
@@ -21,6 +21,7 @@
 #include "pump/listener.h"
 #include "pump/orphans.h"
 #include "pump/poller.h"
+#include "pump/siblings.h"
 #include "sys/epoll.h"
 
 namespace xsock::pump {
@@ -48,7 +49,16 @@ struct StreamInfo {
 struct LinkInfo {
     link::LinkId link;
     std::size_t streams;
+    unsigned lanes;
     link::LinkCounters counters;
+
+    // Another lane of the same link.
+    LinkInfo& operator+=(const LinkInfo& other) noexcept {
+        streams += other.streams;
+        lanes += other.lanes;
+        counters += other.counters;
+        return *this;
+    }
 };
 
 // Methods marked [any] may be called from any thread but the pump's; they wait for the pump. They
@@ -57,8 +67,10 @@ struct LinkInfo {
 class Pump final : public link::Host {
   public:
     // `wake` is called on the pump thread when there are events to take; it must not block.
+    // `siblings`, which outlives the pump's thread, and `shared`: null for a pump that is alone.
     Pump(hypervisor::Hypervisor hypervisor, hypervisor::Hypervisor self, const PumpOptions& options,
-         std::function<void()> wake);
+         std::function<void()> wake, Siblings* siblings = nullptr,
+         std::shared_ptr<Shared> shared = nullptr);
     ~Pump() override;
 
     struct Offer {
@@ -71,6 +83,14 @@ class Pump final : public link::Host {
     // [any] A new link over pages that `peer` granted.
     link::LinkId connect(hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
                          hypervisor::EventChannelPort port);
+    // [any] The same for a lane of a link whose id the caller has made. ENOLINK: the link is over.
+    // For another lane than the first, order 0 is what others leave (ENOSPC: nothing).
+    Offer offer_lane(link::LinkId link, hypervisor::DomId peer, std::uint16_t order,
+                     link::Seat seat);
+    void connect_lane(link::LinkId link, hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
+                      hypervisor::EventChannelPort port, link::Seat seat);
+    // [any] Tells the peer of such a lane, on the first one.
+    void announce(link::LinkId link, const abi::Lane& lane);
     // [any] A link of this domain with itself.
     link::LinkId connect_self(std::uint16_t order);
     // [any] Ends a link; LinkReleased is reported when its pages are given back.
@@ -90,6 +110,12 @@ class Pump final : public link::Host {
     // [any] The domain was restored: see hypervisor::Doorbells::abandon(). Links are then closed as
     // ever.
     void abandon_hypervisor();
+    // [any] What close_link() does with a drain, for a lane that may be over already.
+    void drain_lane(link::LinkId link, sys::Duration drain);
+    // [any] From a sibling: done soon, if the link is still there.
+    void soon_down(link::LinkId link, link::DownReason reason, std::string detail) noexcept;
+    void soon_look(link::LinkId link) noexcept;
+    void soon_open(link::LinkId link, Accepted accepted) noexcept;
     // [any] What happened since the last call.
     std::vector<link::Event> take_events() { return events_.take(); }
     // [any] Ends all links and the thread. Called once; the destructor does it otherwise.
@@ -101,7 +127,7 @@ class Pump final : public link::Host {
     [[nodiscard]] const link::Timings& timings() const noexcept override {
         return options_.timings;
     }
-    [[nodiscard]] link::Budget& budget() noexcept override { return budget_; }
+    [[nodiscard]] link::Budget& budget() noexcept override { return shared_->budget; }
     void watch(sys::Pollable& pollable, int fd, bool output) override;
     void watch_output(sys::Pollable& pollable, int fd) override;
     void bury(std::unique_ptr<link::Stream> stream) override {
@@ -140,8 +166,9 @@ class Pump final : public link::Host {
     void remove_dead_links();
     [[nodiscard]] int timeout_ms() const;
     Entry& find(link::LinkId link);
-    link::LinkId adopt(hypervisor::DomId peer, link::ChannelMemory memory, DoorbellSource& source,
-                       hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port);
+    void adopt(link::LinkId id, hypervisor::DomId peer, link::ChannelMemory memory,
+               DoorbellSource& source, hypervisor::EventChannelPort port, link::Seat seat);
+    [[nodiscard]] bool is_for_siblings(const link::Link& link, const link::Event& event) const;
     void accept(Listener& listener, sys::UniqueFd socket);
     void pause(Listener& listener, int error);
     void close_listeners_of(link::LinkId link);
@@ -149,7 +176,8 @@ class Pump final : public link::Host {
     hypervisor::Hypervisor hypervisor_;
     hypervisor::Hypervisor self_;
     PumpOptions options_;
-    link::Budget budget_;
+    Siblings* const siblings_;
+    const std::shared_ptr<Shared> shared_;
     EventQueue events_;
     CommandQueue commands_;
     Wake wake_{commands_};
@@ -170,8 +198,6 @@ class Pump final : public link::Host {
     Poller poller_;
     int turns_without_kernel_ = 0;
     sys::TimePoint now_ = sys::Clock::now();
-    link::LinkId next_link_ = 1;
-    link::ListenerId next_listener_ = 1;
     bool stopping_ = false;
     std::atomic<bool> stopped_{false};
     std::thread thread_;

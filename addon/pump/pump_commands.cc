@@ -23,7 +23,9 @@ void Pump::set_exports(LinkId id, std::shared_ptr<const link::ExportTable> expor
     commands_.call([&] {
         Entry& entry = find(id);
         // What a domain may open of itself is asked of the serving end of its self link.
-        (entry.partner == 0 ? entry : find(entry.partner)).link->set_exports(std::move(exports));
+        (entry.partner == 0 ? entry : find(entry.partner))
+            .link->lanes()
+            .set_exports(std::move(exports));
     });
 }
 
@@ -34,7 +36,7 @@ void Pump::send_services(LinkId id, std::vector<std::byte> message) {
 void Pump::set_limits(const link::Limits& limits, std::size_t memory_total) {
     commands_.call([&] {
         options_.limits = limits;
-        budget_.set_limit(memory_total);
+        shared_->budget.set_limit(memory_total);
     });
 }
 
@@ -49,7 +51,7 @@ bool Pump::terminate(LinkId id, link::StreamId stream) {
 ListenerId Pump::listen(LinkId id, ServiceAddress service, bool tcp, sys::UniqueFd socket) {
     return commands_.call([&] {
         find(id);
-        const ListenerId listener_id = next_listener_++;
+        const ListenerId listener_id = shared_->next_listener++;
         auto listener = std::make_unique<Listener>(
             listener_id, id, std::move(service), tcp, std::move(socket),
             [this](Listener& from, sys::UniqueFd connection) {
@@ -69,6 +71,48 @@ void Pump::unlisten(ListenerId id) {
             it->second->fd.reset();
             closed_listeners_.push_back(std::move(it->second));
             listeners_.erase(it);
+        }
+    });
+}
+
+void Pump::drain_lane(LinkId id, sys::Duration drain) {
+    commands_.call([&] {
+        const auto it = links_.find(id);
+        if (it != links_.end()) {
+            now_ = sys::Clock::now();
+            it->second.link->drain(now_ + drain);
+        }
+    });
+}
+
+void Pump::soon_down(LinkId id, link::DownReason reason, std::string detail) noexcept {
+    commands_.post([this, id, reason, detail = std::move(detail)] {
+        const auto it = links_.find(id);
+        if (it != links_.end()) {
+            now_ = sys::Clock::now();
+            it->second.link->down(reason, detail);
+        }
+    });
+}
+
+void Pump::soon_look(LinkId id) noexcept {
+    commands_.post([this, id] {
+        const auto it = links_.find(id);
+        if (it != links_.end()) {
+            schedule(*it->second.link);
+        }
+    });
+}
+
+void Pump::soon_open(LinkId id, Accepted accepted) noexcept {
+    // A command can be copied, a descriptor cannot.
+    commands_.post([this, id, shared = std::make_shared<Accepted>(std::move(accepted))] {
+        const auto it = links_.find(id);
+        if (it != links_.end()) {
+            now_ = sys::Clock::now();
+            it->second.link->open(std::move(shared->socket), shared->tcp, shared->label,
+                                  shared->service_port);
+            it->second.link->lanes().arrived(it->second.link->lane());
         }
     });
 }
@@ -104,7 +148,10 @@ std::vector<LinkInfo> Pump::links() {
         std::vector<LinkInfo> result;
         for (const auto& [id, entry] : links_) {
             if (!entry.quiet) {
-                result.push_back({id, entry.link->streams().size(), entry.link->counters()});
+                const bool up = entry.link->state() == link::LinkState::kUp ||
+                                entry.link->state() == link::LinkState::kDraining;
+                result.push_back(
+                    {id, entry.link->streams().size(), up ? 1U : 0U, entry.link->counters()});
             }
         }
         return result;

@@ -1,41 +1,45 @@
 // How a pump comes by its links: over pages that we grant, over pages that a peer granted, and with
 // the domain itself. Called from any thread but the pump's; only what touches the pump's state runs
 // there.
+#include <cerrno>
 #include <utility>
 
 #include "link/ring_size.h"
 #include "pump/pump.h"
+#include "sys/error.h"
 
 namespace xsock::pump {
 
 using link::LinkId;
 
-LinkId Pump::adopt(hypervisor::DomId peer, link::ChannelMemory memory, DoorbellSource& source,
-                   hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port) {
-    const LinkId id = next_link_++;
+void Pump::adopt(LinkId id, hypervisor::DomId peer, link::ChannelMemory memory,
+                 DoorbellSource& source, hypervisor::EventChannelPort port, link::Seat seat) {
     const link::Identity identity{options_.domid, peer, options_.instance};
     now_ = sys::Clock::now();
-    auto link =
-        std::make_unique<link::Link>(*this, id, identity, std::move(memory), doorbells, port);
+    auto link = std::make_unique<link::Link>(*this, id, identity, std::move(memory),
+                                             source.doorbells(), port, seat);
+    if (!seat.lanes->join()) {
+        sys::throw_errno("link", ENOLINK);
+    }
     Entry& entry = links_[id];
     entry.link = std::move(link);
     entry.source = &source;
     source.add(*entry.link);
     entry.link->start();
-    return id;
 }
 
-Pump::Offer Pump::offer(hypervisor::DomId peer, std::uint16_t order) {
+// Granting and mapping may take milliseconds: not on the pump thread.
+Pump::Offer Pump::offer_lane(LinkId id, hypervisor::DomId peer, std::uint16_t order,
+                             link::Seat seat) {
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
     const auto port = commands_.call([&] { return doorbells.allocate_unbound(peer); });
     try {
-        // Granting may take milliseconds: not on the pump thread.
         link::ChannelMemory memory =
-            order == 0 ? link::share_what_fits(*hypervisor_.memory, peer, port)
-                       : link::ChannelMemory::share(*hypervisor_.memory, peer, order, port);
+            order != 0         ? link::ChannelMemory::share(*hypervisor_.memory, peer, order, port)
+            : seat.number == 0 ? link::share_what_fits(*hypervisor_.memory, peer, port)
+                               : link::share_what_is_spare(*hypervisor_.memory, peer, port);
         const hypervisor::GrantRef ring_ref = memory.ring_ref();
-        const LinkId id = commands_.call(
-            [&] { return adopt(peer, std::move(memory), source_, doorbells, port); });
+        commands_.call([&] { adopt(id, peer, std::move(memory), source_, port, std::move(seat)); });
         return {id, ring_ref, port};
     } catch (...) {
         commands_.post([&doorbells, port] { doorbells.close(port); });
@@ -43,19 +47,33 @@ Pump::Offer Pump::offer(hypervisor::DomId peer, std::uint16_t order) {
     }
 }
 
-LinkId Pump::connect(hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
-                     hypervisor::EventChannelPort peer_port) {
+void Pump::connect_lane(LinkId id, hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
+                        hypervisor::EventChannelPort peer_port, link::Seat seat) {
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
     const auto port = commands_.call([&] { return doorbells.bind_interdomain(peer, peer_port); });
     try {
         link::ChannelMemory memory =
             link::ChannelMemory::map(*hypervisor_.memory, peer, ring_ref, port);
-        return commands_.call(
-            [&] { return adopt(peer, std::move(memory), source_, doorbells, port); });
+        commands_.call([&] { adopt(id, peer, std::move(memory), source_, port, std::move(seat)); });
     } catch (...) {
         commands_.post([&doorbells, port] { doorbells.close(port); });
         throw;
     }
+}
+
+Pump::Offer Pump::offer(hypervisor::DomId peer, std::uint16_t order) {
+    return offer_lane(shared_->next_link++, peer, order, {});
+}
+
+LinkId Pump::connect(hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
+                     hypervisor::EventChannelPort port) {
+    const LinkId id = shared_->next_link++;
+    connect_lane(id, peer, ring_ref, port, {});
+    return id;
+}
+
+void Pump::announce(LinkId id, const abi::Lane& lane) {
+    commands_.call([&] { find(id).link->announce(lane); });
 }
 
 LinkId Pump::connect_self(std::uint16_t order) {
@@ -68,10 +86,10 @@ LinkId Pump::connect_self(std::uint16_t order) {
         const auto client_port = doorbells.bind_interdomain(domid, server_port);
         link::ChannelMemory client =
             link::ChannelMemory::map(*self_.memory, domid, server.ring_ref(), client_port);
-        const LinkId serving =
-            adopt(domid, std::move(server), self_source_, doorbells, server_port);
-        const LinkId calling =
-            adopt(domid, std::move(client), self_source_, doorbells, client_port);
+        const LinkId serving = shared_->next_link++;
+        const LinkId calling = shared_->next_link++;
+        adopt(serving, domid, std::move(server), self_source_, server_port, {});
+        adopt(calling, domid, std::move(client), self_source_, client_port, {});
         find(serving).partner = calling;
         find(serving).quiet = true;
         find(calling).partner = serving;

@@ -88,7 +88,15 @@ function buildLink(map: LocatedMap, report: Report): LinkConfig {
         : [timeout, `at least twice heartbeat-interval (${formatDuration(heartbeatInterval)})`];
     if (given !== undefined) report.wrong(given.node, `a duration of ${other}`);
   }
-  return { ringOrder, heartbeatInterval, heartbeatTimeout, pollTime };
+  // The schema lets through `auto` and 1..8.
+  const pumps = report.scalar(map, 'pumps')?.value;
+  return {
+    ringOrder,
+    heartbeatInterval,
+    heartbeatTimeout,
+    pollTime,
+    pumps: typeof pumps === 'number' ? pumps : 'auto',
+  };
 }
 
 interface Quantity {

@@ -110,6 +110,8 @@ export interface DirectoryConfig {
 
 export interface LinkConfig extends LinkTimings {
   readonly ringOrder: RingOrder;
+  /** Threads of the data plane; `auto`: by the number of CPUs. */
+  readonly pumps: number | 'auto';
 }
 
 export interface Config {

@@ -51,6 +51,7 @@ const SETTINGS: readonly Setting[] = [
   { key: 'link.heartbeat-interval', value: config => config.link.heartbeatInterval, fixed: true },
   { key: 'link.heartbeat-timeout', value: config => config.link.heartbeatTimeout, fixed: true },
   { key: 'link.poll-time', value: config => config.link.pollTime, fixed: true },
+  { key: 'link.pumps', value: config => config.link.pumps, fixed: true },
   { key: 'drain-timeout', value: config => config.drainTimeout },
 ];
 

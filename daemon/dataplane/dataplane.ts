@@ -1,7 +1,7 @@
 /**
  * What the control plane may ask of the data plane, and what it hears back.
  *
- * The data plane is the C++ addon with its one pump thread. Nothing here carries a byte of a stream:
+ * The data plane is the C++ addon with its pumps, one thread or several. Nothing here carries a byte of a stream:
  * the control plane hands down tables (who may open what, where it leads) and is told afterwards, in
  * batches, what happened. All calls are made from the JavaScript thread.
  */
@@ -91,6 +91,11 @@ export interface DataplaneOptions {
   readonly instance: Uint8Array;
   readonly limits: DataplaneLimits;
   readonly timings: LinkTimings;
+  /**
+   * Threads that move bytes, 1..8. Links are dealt out among them; a link has as many lanes (ring pairs, an
+   * event channel each) as both of its ends have pumps, which is none of the control plane's business.
+   */
+  readonly pumps: number;
 }
 
 /** What the granting side publishes in xenstore for the peer to find. */
@@ -160,6 +165,13 @@ export type DataplaneEvent =
     }
   /** The peer said goodbye: it takes no new streams; those under way may finish. */
   | { readonly kind: 'link-draining'; readonly link: LinkId }
+  /** A further lane of a link that is up could not be made (`detail`: out of grants, ...); it goes on without. */
+  | {
+      readonly kind: 'lane-failed';
+      readonly link: LinkId;
+      readonly lane: number;
+      readonly detail: string;
+    }
   /** A SERVICES message of the peer, whole and unparsed. Peer-controlled. */
   | { readonly kind: 'services'; readonly link: LinkId; readonly payload: Uint8Array }
   | {
@@ -213,6 +225,8 @@ export interface StreamInfo {
 
 export interface LinkCounters {
   readonly link: LinkId;
+  /** How many of its lanes are up. The other numbers are of all lanes together. */
+  readonly lanes: number;
   readonly streams: number;
   readonly streamsOpened: number;
   readonly streamsRefused: number;
@@ -223,7 +237,7 @@ export interface LinkCounters {
   readonly fdPassingResets: number;
   readonly doorbellsSent: number;
   readonly doorbellsReceived: number;
-  /** Microseconds of the last PING's round trip; 0 before the first. */
+  /** Microseconds of the last PING's round trip, of the slowest lane; 0 before the first. */
   readonly roundTrip: number;
 }
 
@@ -271,6 +285,6 @@ export interface Dataplane {
    */
   abandonHypervisor(): void;
 
-  /** Stops the pump thread and gives everything back. Nothing may be called afterwards. */
+  /** Stops the pumps and gives everything back. Nothing may be called afterwards. */
   close(): Promise<void>;
 }

@@ -34,6 +34,8 @@ class AddonDataplane implements Dataplane {
   readonly #known = new Set<number>();
   /** Events that overtook the promise which brings the link; they wait for it. */
   readonly #early = new Map<number, DataplaneEvent[]>();
+  /** Of the links that we offered: for their further lanes. */
+  readonly #ringOrders = new Map<number, number>();
   #consumer: (events: readonly DataplaneEvent[]) => void = () => {};
 
   constructor(options: DataplaneOptions) {
@@ -55,7 +57,9 @@ class AddonDataplane implements Dataplane {
 
   async offer(peer: DomId, ringOrder: RingOrder): Promise<Offer> {
     try {
-      const offer = await this.#native.offer(peer, ringOrder === 'auto' ? 0 : ringOrder);
+      const order = ringOrder === 'auto' ? 0 : ringOrder;
+      const offer = await this.#native.offer(peer, order);
+      this.#ringOrders.set(offer.link, order);
       this.#announce(offer.link);
       return offer;
     } catch (error) {
@@ -147,14 +151,49 @@ class AddonDataplane implements Dataplane {
         this.#closing.delete(event.link as LinkId);
         this.#known.delete(event.link);
         this.#early.delete(event.link);
+        this.#ringOrders.delete(event.link);
+      } else if (event.kind === 'lane-offered') {
+        const { link, lane, ringRef, eventChannel } = event;
+        void this.#makeLane(
+          link,
+          lane,
+          this.#native.connectLane(link, lane, ringRef, eventChannel),
+        );
       } else if ('link' in event && !this.#known.has(event.link)) {
         this.#early.set(event.link, [...(this.#early.get(event.link) ?? []), event]);
       } else {
         events.push(event);
       }
+      if (event.kind === 'link-up' && event.lanesToOffer > 0) {
+        void this.#offerLanes(event.link, event.lanesToOffer);
+      }
     }
     if (events.length > 0) {
       this.#consumer(events);
+    }
+  }
+
+  async #offerLanes(link: LinkId, count: number): Promise<void> {
+    const order = this.#ringOrders.get(link) ?? 0;
+    for (let lane = 1; lane <= count; lane += 1) {
+      const made = await this.#makeLane(link, lane, this.#native.offerLane(link, lane, order));
+      if (!made) {
+        return;
+      }
+    }
+  }
+
+  /** True if `making` succeeds. A failure is told; that the link is over meanwhile, its own event tells. */
+  async #makeLane(link: number, lane: number, making: Promise<void>): Promise<boolean> {
+    try {
+      await making;
+      return true;
+    } catch (error) {
+      if (!(hasErrno(error) && (error.code === 'ENOLINK' || error.code === 'ECANCELED'))) {
+        const detail = messageOf(error);
+        this.#consumer([{ kind: 'lane-failed', link: link as LinkId, lane, detail }]);
+      }
+      return false;
     }
   }
 

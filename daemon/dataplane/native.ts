@@ -19,9 +19,19 @@ import type {
 import type { NativeLoopbackMachine } from './native-loopback.js';
 import type { NativeVchan } from './native-vchan.js';
 
-/** Besides the events of the contract: the pages and the port of a link have been given back. */
+/** Besides the events of the contract, those that nobody but the data plane needs to know. */
 export type NativeEvent =
-  | DataplaneEvent
+  | Exclude<DataplaneEvent, { readonly kind: 'link-up' }>
+  | (Extract<DataplaneEvent, { readonly kind: 'link-up' }> & { readonly lanesToOffer: number })
+  /** The peer has granted a further lane. */
+  | {
+      readonly kind: 'lane-offered';
+      readonly link: number;
+      readonly lane: number;
+      readonly ringRef: number;
+      readonly eventChannel: number;
+    }
+  /** The pages and the ports of a link have been given back. */
   | { readonly kind: 'link-released'; readonly link: number };
 
 /** addon/binding/dataplane.h. Errors thrown or rejected carry `code` (errno name) and `errno`. */
@@ -29,6 +39,9 @@ export interface NativeDataplane {
   /** Order 0: as large as is reasonable. */
   offer(peer: number, ringOrder: number): Promise<Offer>;
   connect(peer: number, ringRef: number, eventChannel: number): Promise<number>;
+  /** Order 0: what others leave. */
+  offerLane(link: number, lane: number, ringOrder: number): Promise<void>;
+  connectLane(link: number, lane: number, ringRef: number, eventChannel: number): Promise<void>;
   connectSelf(ringOrder: number): number;
   closeLink(link: number, drain: number): void;
   setExports(link: number, exports: readonly ExportEntry[]): void;

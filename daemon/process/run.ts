@@ -3,6 +3,7 @@
  * Daemon between them and the control door before it, hears the signals, gives everything back.
  */
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import { formatWarning } from '../config/problems.js';
@@ -20,6 +21,7 @@ import { loadConfiguration } from './configuration.js';
 import { EXIT_OK, EXIT_UNAVAILABLE } from './exit-code.js';
 import { Opened } from './opened.js';
 import type { DaemonCommand } from './options.js';
+import { pumpCount } from './pumps.js';
 import { Reloader } from './reload.js';
 import { Shutdown, type ShutdownCause, watchSignals } from './shutdown.js';
 import { openXenstore, takeDomain, takeRunDirectory } from './surroundings.js';
@@ -106,6 +108,7 @@ async function startDaemon(
     instance,
     limits: config.limits,
     timings: config.link,
+    pumps: pumpCount(config.link.pumps, availableParallelism()),
   });
   opened.add(() => dataplane.close());
   const daemon = new Daemon({

@@ -1,4 +1,4 @@
-// A domain of a loopback machine with its pump, and what that pump has reported.
+// A domain of a loopback machine with its pumps, and what they have reported.
 #pragma once
 
 #include <condition_variable>
@@ -12,32 +12,35 @@
 #include "hypervisor/loopback/connect.h"
 #include "hypervisor/loopback/machine.h"
 #include "hypervisor/self/self.h"
-#include "pump/pump.h"
+#include "pump/pumps.h"
 
 namespace xsock {
 
-// One domain with its pump; counts what its pump reports.
 class Domain {
   public:
-    // `longest_poll`: of the pump; long enough for few sleeps, or 0 for the same work every time.
+    // `longest_poll`: of the pumps; long enough for few sleeps, or 0 for the same work every time.
     Domain(hypervisor::loopback::Machine& machine, const std::string& root, std::uint32_t domid,
-           sys::Duration longest_poll = link::Timings{}.longest_poll) {
+           sys::Duration longest_poll = link::Timings{}.longest_poll, unsigned pumps = 1) {
         dir = root + "/" + std::to_string(domid);
         std::filesystem::create_directories(dir);
         machine.introduce(static_cast<hypervisor::DomId>(domid), dir + "/hypercall");
         pump::PumpOptions options;
         options.domid = domid;
         options.timings.longest_poll = longest_poll;
-        pump = std::make_unique<pump::Pump>(hypervisor::loopback::connect_loopback(dir),
-                                            hypervisor::make_self_hypervisor(), options,
-                                            [this] { collect(); });
+        std::vector<pump::Underneath> hypervisors;
+        for (unsigned i = 0; i < pumps; ++i) {
+            hypervisors.push_back(
+                {hypervisor::loopback::connect_loopback(dir), hypervisor::make_self_hypervisor()});
+        }
+        pump =
+            std::make_unique<pump::Pumps>(std::move(hypervisors), options, [this] { collect(); });
     }
     Domain(const Domain&) = delete;
     Domain& operator=(const Domain&) = delete;
-    // Before what its thread reports into goes away.
+    // Before what its threads report into goes away.
     ~Domain() { pump->stop(); }
 
-    // Waits until the pump has reported `Event` for `link`.
+    // Waits until a pump has reported `Event` for `link`.
     template <typename Event>
     bool wait_for(link::LinkId link) {
         return find<Event>(link) != nullptr;
@@ -61,7 +64,7 @@ class Domain {
     }
 
     std::string dir;
-    std::unique_ptr<pump::Pump> pump;
+    std::unique_ptr<pump::Pumps> pump;
 
   private:
     void collect() {

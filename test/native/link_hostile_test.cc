@@ -37,7 +37,8 @@ class Script {
         return raw(static_cast<std::uint32_t>(payload.size()), static_cast<std::uint8_t>(type),
                    flags, stream, argument, payload);
     }
-    Script& hello(std::uint32_t domid = 3, std::uint32_t peer = 0, std::uint16_t version = 1) {
+    Script& hello(std::uint32_t domid = 3, std::uint32_t peer = 0, std::uint16_t version = 1,
+                  std::uint32_t max_lanes = 1, std::uint32_t lane = 0) {
         abi::Hello hello{};
         std::memcpy(hello.magic, abi::kHelloMagic, sizeof hello.magic);
         hello.version_min = version;
@@ -47,6 +48,8 @@ class Script {
         hello.initial_window = 4096;
         hello.max_payload = abi::kMaxPayload;
         hello.max_streams = 100;
+        hello.max_lanes = max_lanes;
+        hello.lane = lane;
         return frame(FrameType::kHello, 0, 0,
                      std::string(reinterpret_cast<const char*>(&hello), sizeof hello));
     }
@@ -54,6 +57,11 @@ class Script {
         const abi::Open open{port, static_cast<std::uint16_t>(name.size())};
         return frame(FrameType::kOpen, stream, 0,
                      std::string(reinterpret_cast<const char*>(&open), sizeof open) + name);
+    }
+    Script& lane(std::uint32_t number) {
+        const abi::Lane lane{number, 1, 1, 0};
+        return frame(FrameType::kLane, 0, 0,
+                     std::string(reinterpret_cast<const char*>(&lane), sizeof lane));
     }
     std::string bytes;
 };
@@ -126,7 +134,7 @@ struct Stage {
 
     TempDir root;
     hypervisor::loopback::Machine machine{{}};
-    Domain victim{machine, root.path, 0};
+    Domain victim{machine, root.path, 0, link::Timings{}.longest_poll, 2};
     std::string hostile_dir = root.path + "/3";
     std::unique_ptr<Service> service;
     std::shared_ptr<const link::ExportTable> exports;
@@ -140,7 +148,7 @@ struct Fault {
 };
 
 std::vector<Fault> faults() {
-    const auto greeted = [] { return Script().hello(); };
+    const auto greeted = [](std::uint32_t lanes = 1) { return Script().hello(3, 0, 1, lanes); };
     const std::string name(65, 'x');
     return {
         {"no HELLO", Script().frame(FrameType::kPing), "the first frame is not HELLO"},
@@ -155,6 +163,13 @@ std::vector<Fault> faults() {
         {"an id of the other side", greeted().open(3, "svc"), "OPEN with an id"},
         {"an id below the first", greeted().open(0x0, "svc"), "does not belong to the link"},
         {"an id in use", greeted().open(2, "svc").open(2, "svc"), "OPEN with an id"},
+        {"an id of another lane", greeted().open(2 | 1U << 28, "svc"), "OPEN with an id"},
+        {"a lane that was not agreed on", greeted().lane(1), "LANE that was not agreed on"},
+        {"the first lane once more", greeted(2).lane(0), "LANE that was not agreed on"},
+        {"a lane twice", greeted(2).lane(1).lane(1), "LANE that was not agreed on"},
+        {"a lane beyond all", greeted(1000).lane(1000), "LANE that was not agreed on"},
+        {"half a lane", greeted(2).frame(FrameType::kLane, 0, 0, "1234"),
+         "LANE that was not agreed on"},
         {"neither name nor port", greeted().open(2, ""), "OPEN needs"},
         {"name and port", greeted().open(2, "svc", 80), "OPEN needs"},
         {"a name that is too long", greeted().open(2, name), "OPEN needs"},
@@ -256,6 +271,58 @@ void other_versions_and_domains() {
               .find("domain 7") != std::string::npos);
 }
 
+// A fault on a further lane ends the link as one on the first does.
+void faults_on_another_lane() {
+    struct Case {
+        Script script;
+        link::DownReason reason;
+        const char* detail;
+    };
+    const std::vector<Case> cases{
+        {Script().hello(3, 0, 1, 2, 0), link::DownReason::kIdentity,
+         "lane 1: the peer says it is at lane 0, we are at lane 1"},
+        {Script().hello(3, 0, 1, 2, 1).frame(FrameType::kServices, 0, 0, "\1"),
+         link::DownReason::kCorrupt, "lane 1: frame type 2 belongs to the first lane"},
+        {Script().hello(3, 0, 1, 2, 1).lane(1), link::DownReason::kCorrupt,
+         "lane 1: frame type 6 belongs to the first lane"},
+        {Script().hello(3, 0, 1, 2, 1).open(2, "svc"), link::DownReason::kCorrupt,
+         "lane 1: OPEN with an id"},
+    };
+    Stage stage;
+    for (const Case& one : cases) {
+        Hostile first(stage.hostile_dir);
+        Hostile second(stage.hostile_dir);
+        const link::LinkId link = stage.victim.pump->connect(3, first.ring_ref(), first.port());
+        first.send(Script().hello(3, 0, 1, 2));
+        CHECK(stage.victim.wait_for<link::LinkUp>(link));
+        stage.victim.pump->connect_lane(link, 1, second.ring_ref(), second.port());
+        second.send(one.script);
+        const auto down = stage.victim.find<link::LinkDown>(link);
+        CHECK(down && down->reason == one.reason &&
+              down->detail.find(one.detail) != std::string::npos);
+        CHECK(stage.victim.wait_for<link::LinkReleased>(link));
+    }
+    CHECK(round_trip(stage.victim.dir + "/svc", 100'000, 1));
+}
+
+// The same domain, another daemon: not the one that the first lane leads to.
+void another_instance_on_another_lane() {
+    Stage stage;
+    Hostile first(stage.hostile_dir);
+    Hostile second(stage.hostile_dir);
+    const link::LinkId link = stage.victim.pump->connect(3, first.ring_ref(), first.port());
+    first.send(Script().hello(3, 0, 1, 2));
+    CHECK(stage.victim.wait_for<link::LinkUp>(link));
+    stage.victim.pump->connect_lane(link, 1, second.ring_ref(), second.port());
+    Script other;
+    other.hello(3, 0, 1, 2, 1);
+    other.bytes[sizeof(abi::FrameHeader) + offsetof(abi::Hello, instance)] = 'x';
+    second.send(other);
+    const auto down = stage.victim.find<link::LinkDown>(link);
+    CHECK(down && down->reason == link::DownReason::kIdentity);
+    CHECK(down && down->detail.find("another instance") != std::string::npos);
+}
+
 void a_peer_that_says_nothing() {
     Stage stage;
     CHECK(stage.reason_of([](Hostile&) {}, link::DownReason::kSilent).empty());
@@ -288,6 +355,8 @@ int main() {
     tap::test("a list of services without end", a_list_of_services_without_end);
     tap::test("impossible indices and live bytes", impossible_indices_and_bytes);
     tap::test("other versions and other domains", other_versions_and_domains);
+    tap::test("faults on another lane end the link", faults_on_another_lane);
+    tap::test("another instance on another lane", another_instance_on_another_lane);
     tap::test("a peer that says nothing", a_peer_that_says_nothing);
     tap::test("a storm of rings costs nobody else", rings_without_a_reason_cost_nothing_else);
     return tap::done();

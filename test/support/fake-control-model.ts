@@ -40,6 +40,7 @@ const STATUS: DaemonStatus = {
         bytesReceived: 5_242_880,
         framesSent: 40,
         framesReceived: 50,
+        lanes: 1,
         fdPassingResets: 0,
         doorbellsSent: 9,
         doorbellsReceived: 8,

@@ -71,7 +71,7 @@ export async function echoes(path: string, length: number): Promise<boolean> {
 
 /**
  * Resolves when the stream has ended for the program. A UNIX socket tells a reset from an end-of-file
- * only if the other end had bytes unread (unix(7)), so tests take both.
+ * only if the other end had bytes unread (unix(7)), so tests take both. To be called before it ends.
  */
 export async function ended(socket: Socket): Promise<void> {
   socket.on('error', () => socket.destroy());

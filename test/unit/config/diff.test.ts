@@ -25,6 +25,7 @@ const TABLE: readonly (readonly [string, string, string, readonly RegExp[]])[] =
     [/^imports reordered$/],
   ],
   ['a limit', '', 'limits: {streams-per-peer: 5}', [/^limits.streams-per-peer changed$/]],
+  ['the pumps', '', 'link: {pumps: 2}', [/^link.pumps changed .* restarted$/]],
   ['the run directory', '', 'run: /run/other', [/^run changed .* restarted$/]],
   [
     'peers',

@@ -235,6 +235,14 @@ const table: Readonly<Record<string, readonly [string, string]>> = {
     'limits: {streams-per-peer: 0}',
     '1:28: limits.streams-per-peer: found 0, expected a whole number of streams, 1..65536',
   ],
+  'no pumps': [
+    'link: {pumps: 0}',
+    '1:15: link.pumps: found 0, expected auto, or a whole number of threads, 1..8',
+  ],
+  'pumps in a word that is not known': [
+    'link: {pumps: many}',
+    '1:15: link.pumps: found "many", expected auto, or a whole number of threads, 1..8',
+  ],
   'too little memory for a stream': [
     'limits: {memory-per-stream: 32767}',
     '1:29: limits.memory-per-stream: found 32767, expected a size of 32KiB..16MiB',

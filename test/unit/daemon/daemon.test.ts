@@ -76,6 +76,7 @@ async function setUp(t: Test, domids: readonly number[]) {
         heartbeatInterval: DEFAULT_HEARTBEAT.interval,
         heartbeatTimeout: DEFAULT_HEARTBEAT.timeout,
         pollTime: 0,
+        pumps: 1,
       },
       drainTimeout: 0,
       warnings: [],

@@ -9,6 +9,7 @@ import type { Dataplane, DataplaneEvent } from '../../../daemon/dataplane/datapl
 import { loadNative } from '../../../daemon/dataplane/native.js';
 import { openDataplane } from '../../../daemon/dataplane/native-dataplane.js';
 import type { DomId, LinkId } from '../../../daemon/ids.js';
+import { eventually } from '../../support/eventually.js';
 import { temporaryDirectory } from '../../support/temp-directory.js';
 
 const LOW = 0 as DomId;
@@ -21,13 +22,14 @@ class Side {
   readonly #waiting: { match: (event: DataplaneEvent) => boolean; resolve: () => void }[] = [];
   onEvent: (event: DataplaneEvent) => void = () => {};
 
-  constructor(domainDir: string, domid: DomId) {
+  constructor(domainDir: string, domid: DomId, pumps: number) {
     this.dataplane = openDataplane({
       hypervisor: { kind: 'loopback', domainDir },
       domid,
       instance: randomBytes(16),
       limits: { streamsPerPeer: 100, memoryPerStream: 512 * 1024, memoryTotal: 2 ** 26 },
       timings: { heartbeatInterval: 1000, heartbeatTimeout: 4000, pollTime: 200 },
+      pumps,
     });
     this.dataplane.onEvents(events => {
       for (const event of events) {
@@ -45,14 +47,14 @@ class Side {
   }
 }
 
-function pair(t: Test) {
+function pair(t: Test, pumps = 1, limits: object = {}) {
   const directory = temporaryDirectory(t);
-  const machine = new (loadNative().LoopbackMachine)();
+  const machine = new (loadNative().LoopbackMachine)(limits);
   const [low, high] = [LOW, HIGH].map(domid => {
     const dir = join(directory, String(domid));
     mkdirSync(dir);
     machine.introduce(domid, join(dir, 'hypercall'));
-    return new Side(dir, domid);
+    return new Side(dir, domid, pumps);
   }) as [Side, Side];
   t.teardown(async () => {
     await low.dataplane.close();
@@ -89,6 +91,39 @@ t.test("a link's events come after the promise that brings the link", async t =>
   for (const counts of sides.machine.counts()) {
     t.match(counts, { grants: 0, mappings: 0, eventChannels: 0 }, 'nothing leaks');
   }
+});
+
+/** The lanes of the one link of a side. */
+async function lanesOf(side: Side): Promise<number> {
+  const [counters] = await side.dataplane.counters();
+  return counters?.lanes ?? 0;
+}
+
+t.test('several pumps at both ends: the lanes come up by themselves', async t => {
+  const sides = pair(t, 3);
+  const { lowLink, highLink } = await linked(sides);
+  await eventually(async () => {
+    const lanes = [await lanesOf(sides.low), await lanesOf(sides.high)];
+    if (lanes.join() !== '3,3') throw new Error(`lanes: ${lanes}`);
+  });
+  await sides.low.dataplane.closeLink(lowLink, 0);
+  await sides.high.dataplane.closeLink(highLink, 0);
+  for (const counts of sides.machine.counts()) {
+    t.match(counts, { grants: 0, mappings: 0, eventChannels: 0 }, 'nothing leaks');
+  }
+});
+
+t.test('no grants left for a further lane: told, and the link goes on', async t => {
+  // A link of order 12 takes three pages.
+  const sides = pair(t, 3, { grants: 7 });
+  const { lowLink, highLink } = await linked(sides);
+  await sides.high.until(
+    event => event.kind === 'lane-failed' && event.link === highLink && event.lane === 2,
+  );
+  await sides.low.until(isUp(lowLink));
+  await eventually(async () => {
+    if ((await lanesOf(sides.high)) !== 2) throw new Error('one lane');
+  });
 });
 
 t.test('closing twice at once, and closing what is closed, both end', async t => {
@@ -180,6 +215,7 @@ t.test('errors name what failed', async t => {
         instance: randomBytes(16),
         limits: { streamsPerPeer: 1, memoryPerStream: 65536, memoryTotal: 65536 },
         timings: { heartbeatInterval: 1000, heartbeatTimeout: 4000, pollTime: 200 },
+        pumps: 1,
       }),
     { code: 'HYPERVISOR_UNAVAILABLE', message: /\/nowhere/ },
   );

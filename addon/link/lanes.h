@@ -1,0 +1,125 @@
+// What the lanes of one link know of each other. A link has one lane or several: each is a channel
+// of its own with streams of its own, run by a pump of its own. The first one, 0, speaks for the
+// link: it carries the lists of services, announces the others, and takes them along when it ends.
+//
+// Any thread. What is written by one thread alone says so.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "abi/frame.h"
+#include "link/export_table.h"
+
+namespace xsock::link {
+
+class Lanes {
+  public:
+    explicit Lanes(unsigned home_pump = 0, unsigned most_lanes = 1) noexcept
+        : home(home_pump), most(most_lanes) {}
+
+    const unsigned home;  // which pump runs the first lane; the others follow it
+    const unsigned most;  // how many lanes there may be, 1..kMaxLanes
+
+    // Counts a lane in. False: the link is over.
+    [[nodiscard]] bool join() noexcept {
+        std::uint32_t seen = alive_.load();
+        do {
+            if ((seen & kClosed) != 0) {
+                return false;
+            }
+        } while (!alive_.compare_exchange_weak(seen, seen + 1));
+        return true;
+    }
+    // Nobody joins any more.
+    void close() noexcept { alive_.fetch_or(kClosed); }
+    // Counts a lane out. True: it was the last one, and no other will come.
+    [[nodiscard]] bool leave() noexcept { return alive_.fetch_sub(1) == (kClosed | 1); }
+    [[nodiscard]] bool alone() const noexcept { return (alive_.load() & ~kClosed) == 1; }
+
+    // Written by the pump of that lane.
+    void set_up(unsigned lane, bool up) noexcept { lanes_[lane].up.store(up); }
+    void set_streams(unsigned lane, std::uint32_t outgoing, std::uint32_t incoming) noexcept {
+        lanes_[lane].outgoing.store(outgoing, std::memory_order_relaxed);
+        lanes_[lane].incoming.store(incoming, std::memory_order_relaxed);
+    }
+    // Streams that we, and that the peer, have open on other lanes than this one.
+    [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> elsewhere(unsigned lane) const noexcept {
+        std::pair<std::uint32_t, std::uint32_t> sum{0, 0};
+        for (unsigned i = 0; i < most; ++i) {
+            if (i != lane) {
+                sum.first += lanes_[i].outgoing.load(std::memory_order_relaxed);
+                sum.second += lanes_[i].incoming.load(std::memory_order_relaxed);
+            }
+        }
+        return sum;
+    }
+    // The lane for a new stream: the first one while it has none, since it costs no hand-over
+    // between threads, else one of those with the fewest. First lane's pump only.
+    [[nodiscard]] unsigned choose() noexcept {
+        unsigned best = 0;
+        std::uint32_t fewest = streams_of(0);
+        for (unsigned i = 1; i < most && fewest > 0; ++i) {
+            const unsigned lane = 1 + (turn_ + i) % (most - 1);
+            if (lanes_[lane].up.load() && streams_of(lane) < fewest) {
+                best = lane;
+                fewest = streams_of(lane);
+            }
+        }
+        ++turn_;
+        if (best > 0) {
+            lanes_[best].on_their_way.fetch_add(1, std::memory_order_relaxed);
+        }
+        return best;
+    }
+    // What choose() sent to a lane is there. Pump of that lane.
+    void arrived(unsigned lane) noexcept {
+        lanes_[lane].on_their_way.fetch_sub(1, std::memory_order_relaxed);
+    }
+
+    // What the peer may open, on any lane.
+    void set_exports(std::shared_ptr<const ExportTable> exports) {
+        const std::lock_guard lock(mutex_);
+        exports_ = std::move(exports);
+    }
+    [[nodiscard]] std::shared_ptr<const ExportTable> exports() const {
+        const std::lock_guard lock(mutex_);
+        return exports_;
+    }
+
+    // Who said HELLO on the first lane. Written by its pump before any other lane is made.
+    std::array<std::uint8_t, 16> peer_instance{};
+
+  private:
+    struct Lane {
+        std::atomic<bool> up{false};
+        std::atomic<std::uint32_t> outgoing{0};
+        std::atomic<std::uint32_t> incoming{0};
+        std::atomic<std::uint32_t> on_their_way{0};  // from the first lane's pump
+    };
+    static constexpr std::uint32_t kClosed = 1U << 31;
+
+    [[nodiscard]] std::uint32_t streams_of(unsigned lane) const noexcept {
+        return lanes_[lane].outgoing.load(std::memory_order_relaxed) +
+               lanes_[lane].incoming.load(std::memory_order_relaxed) +
+               lanes_[lane].on_their_way.load(std::memory_order_relaxed);
+    }
+
+    std::atomic<std::uint32_t> alive_{0};
+    std::array<Lane, abi::kMaxLanes> lanes_;
+    unsigned turn_ = 0;  // first lane's pump only
+    mutable std::mutex mutex_;
+    std::shared_ptr<const ExportTable> exports_ = std::make_shared<const ExportTable>();
+};
+
+// Which lane of its link a Link is.
+struct Seat {
+    std::shared_ptr<Lanes> lanes = std::make_shared<Lanes>();
+    unsigned number = 0;
+};
+
+}  // namespace xsock::link

@@ -1,0 +1,220 @@
+#include "pump/pumps.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "sys/error.h"
+
+namespace xsock::pump {
+
+using link::LinkId;
+
+Pumps::Pumps(std::vector<Underneath> hypervisors, const PumpOptions& options,
+             const std::function<void()>& wake)
+    : shared_(std::make_shared<Shared>(options.memory_total)) {
+    Siblings* const siblings = this;
+    for (auto& [hypervisor, self] : hypervisors) {
+        pumps_.push_back(std::make_unique<Pump>(std::move(hypervisor), std::move(self), options,
+                                                wake, siblings, shared_));
+    }
+}
+
+Pumps::~Pumps() {
+    stop();
+}
+
+void Pumps::stop() {
+    for (const auto& pump : pumps_) {
+        pump->stop();
+    }
+}
+
+Pump& Pumps::pump_of(const link::Lanes& lanes, unsigned lane) noexcept {
+    return *pumps_[(lanes.home + lane) % pumps_.size()];
+}
+
+// Known before it exists: its end may be reported before its maker hears of it.
+LinkId Pumps::introduce(hypervisor::DomId peer) {
+    const auto count = static_cast<unsigned>(pumps_.size());
+    const LinkId id = shared_->next_link++;
+    const std::lock_guard lock(mutex_);
+    links_[id] = {peer, std::make_shared<link::Lanes>(next_home_++ % count, count)};
+    return id;
+}
+
+void Pumps::forget(LinkId id) {
+    const std::lock_guard lock(mutex_);
+    links_.erase(id);
+}
+
+Pumps::Known Pumps::find(LinkId id) {
+    const std::lock_guard lock(mutex_);
+    const auto it = links_.find(id);
+    if (it == links_.end()) {
+        sys::throw_errno("link", ENOLINK);
+    }
+    return it->second;
+}
+
+Pump::Offer Pumps::offer(hypervisor::DomId peer, std::uint16_t order) {
+    const LinkId id = introduce(peer);
+    try {
+        const std::shared_ptr<link::Lanes> lanes = find(id).lanes;
+        return pump_of(*lanes, 0).offer_lane(id, peer, order, {lanes, 0});
+    } catch (...) {
+        forget(id);
+        throw;
+    }
+}
+
+LinkId Pumps::connect(hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
+                      hypervisor::EventChannelPort port) {
+    const LinkId id = introduce(peer);
+    try {
+        const std::shared_ptr<link::Lanes> lanes = find(id).lanes;
+        pump_of(*lanes, 0).connect_lane(id, peer, ring_ref, port, {lanes, 0});
+        return id;
+    } catch (...) {
+        forget(id);
+        throw;
+    }
+}
+
+LinkId Pumps::connect_self(std::uint16_t order) {
+    const LinkId id = pumps_[0]->connect_self(order);
+    const std::lock_guard lock(mutex_);
+    links_[id] = {0, std::make_shared<link::Lanes>()};
+    return id;
+}
+
+void Pumps::offer_lane(LinkId id, unsigned lane, std::uint16_t order) {
+    const Known known = find(id);
+    const Pump::Offer made =
+        pump_of(*known.lanes, lane).offer_lane(id, known.peer, order, {known.lanes, lane});
+    pump_of(*known.lanes, 0).announce(id, {lane, made.ring_ref, made.port, 0});
+}
+
+void Pumps::connect_lane(LinkId id, unsigned lane, hypervisor::GrantRef ring_ref,
+                         hypervisor::EventChannelPort port) {
+    const Known known = find(id);
+    pump_of(*known.lanes, lane).connect_lane(id, known.peer, ring_ref, port, {known.lanes, lane});
+}
+
+void Pumps::close_link(LinkId id, sys::Duration drain) {
+    const Known known = find(id);
+    // Without a drain the first lane takes the others along.
+    for (unsigned lane = 1; lane < known.lanes->most && drain > sys::Duration::zero(); ++lane) {
+        pump_of(*known.lanes, lane).drain_lane(id, drain);
+    }
+    pump_of(*known.lanes, 0).close_link(id, drain);
+}
+
+void Pumps::set_exports(LinkId id, std::shared_ptr<const link::ExportTable> exports) {
+    pump_of(*find(id).lanes, 0).set_exports(id, std::move(exports));
+}
+
+void Pumps::send_services(LinkId id, std::vector<std::byte> message) {
+    pump_of(*find(id).lanes, 0).send_services(id, std::move(message));
+}
+
+void Pumps::set_limits(const link::Limits& limits, std::size_t memory_total) {
+    for (const auto& pump : pumps_) {
+        pump->set_limits(limits, memory_total);
+    }
+}
+
+void Pumps::report_streams(bool wanted) {
+    for (const auto& pump : pumps_) {
+        pump->report_streams(wanted);
+    }
+}
+
+bool Pumps::terminate(LinkId id, link::StreamId stream) {
+    const Known known = find(id);
+    const unsigned lane = stream >> abi::kStreamLaneShift;
+    return lane < known.lanes->most && pump_of(*known.lanes, lane).terminate(id, stream);
+}
+
+link::ListenerId Pumps::listen(LinkId id, ServiceAddress service, bool tcp, sys::UniqueFd socket) {
+    return pump_of(*find(id).lanes, 0).listen(id, std::move(service), tcp, std::move(socket));
+}
+
+void Pumps::unlisten(link::ListenerId listener) {
+    for (const auto& pump : pumps_) {
+        pump->unlisten(listener);
+    }
+}
+
+std::vector<StreamInfo> Pumps::streams() {
+    std::vector<StreamInfo> result;
+    for (const auto& pump : pumps_) {
+        std::vector<StreamInfo> some = pump->streams();
+        result.insert(result.end(), std::make_move_iterator(some.begin()),
+                      std::make_move_iterator(some.end()));
+    }
+    return result;
+}
+
+std::vector<LinkInfo> Pumps::links() {
+    std::map<LinkId, LinkInfo> sums;
+    for (const auto& pump : pumps_) {
+        for (const LinkInfo& info : pump->links()) {
+            const auto [known, added] = sums.try_emplace(info.link, info);
+            if (!added) {
+                known->second += info;
+            }
+        }
+    }
+    std::vector<LinkInfo> result;
+    for (const auto& [id, sum] : sums) {
+        result.push_back(sum);
+    }
+    return result;
+}
+
+void Pumps::abandon_hypervisor() {
+    for (const auto& pump : pumps_) {
+        pump->abandon_hypervisor();
+    }
+}
+
+std::vector<link::Event> Pumps::take_events() {
+    std::vector<link::Event> result;
+    for (const auto& pump : pumps_) {
+        std::vector<link::Event> some = pump->take_events();
+        result.insert(result.end(), std::make_move_iterator(some.begin()),
+                      std::make_move_iterator(some.end()));
+    }
+    const std::lock_guard lock(mutex_);
+    for (const link::Event& event : result) {
+        if (const auto* released = std::get_if<link::LinkReleased>(&event)) {
+            links_.erase(released->link);
+        }
+    }
+    return result;
+}
+
+// On the thread of the pump that has the lane, as the next two.
+void Pumps::lane_down(const link::Lanes& lanes, LinkId id, unsigned lane, link::DownReason reason,
+                      const std::string& detail) noexcept {
+    if (lane == 0) {
+        for (unsigned other = 1; other < lanes.most; ++other) {
+            pump_of(lanes, other).soon_down(id, link::DownReason::kClosed, "");
+        }
+    } else if (reason != link::DownReason::kGoodbye && reason != link::DownReason::kClosed) {
+        pump_of(lanes, 0).soon_down(
+            id, reason,
+            "lane " + std::to_string(lane) + (detail.empty() ? " is over" : ": " + detail));
+    }
+}
+
+void Pumps::lane_released(const link::Lanes& lanes, LinkId id) noexcept {
+    pump_of(lanes, 0).soon_look(id);
+}
+
+void Pumps::hand_over(const link::Lanes& lanes, LinkId id, unsigned lane,
+                      Accepted accepted) noexcept {
+    pump_of(lanes, lane).soon_open(id, std::move(accepted));
+}
+
+}  // namespace xsock::pump

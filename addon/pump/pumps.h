@@ -1,0 +1,88 @@
+// The pumps of a daemon: one, or several where one CPU is not enough. Links are dealt out among
+// them, and a link has a lane on as many pumps as both of its ends have. With one pump this is that
+// pump and nothing else.
+//
+// All methods may be called from any thread but the pumps'; errors are those of Pump.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "pump/pump.h"
+#include "pump/siblings.h"
+
+namespace xsock::pump {
+
+// What one pump runs on: the domain's way to its peers, and the one to itself.
+struct Underneath {
+    hypervisor::Hypervisor hypervisor;
+    hypervisor::Hypervisor self;
+};
+
+class Pumps final : private Siblings {
+  public:
+    // A pump on each of `hypervisors` (1..kMaxLanes): a doorbell handle belongs to one thread.
+    // `wake` is called on their threads when there are events to take; it must not block.
+    Pumps(std::vector<Underneath> hypervisors, const PumpOptions& options,
+          const std::function<void()>& wake);
+    ~Pumps() override;
+    Pumps(const Pumps&) = delete;
+    Pumps& operator=(const Pumps&) = delete;
+
+    Pump::Offer offer(hypervisor::DomId peer, std::uint16_t order);
+    link::LinkId connect(hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
+                         hypervisor::EventChannelPort port);
+    link::LinkId connect_self(std::uint16_t order);
+    // Grants a further lane of a link that is up, and tells the peer; order 0: what is spare.
+    void offer_lane(link::LinkId link, unsigned lane, std::uint16_t order);
+    // Takes one that the peer has offered.
+    void connect_lane(link::LinkId link, unsigned lane, hypervisor::GrantRef ring_ref,
+                      hypervisor::EventChannelPort port);
+    void close_link(link::LinkId link, sys::Duration drain);
+    void set_exports(link::LinkId link, std::shared_ptr<const link::ExportTable> exports);
+    void send_services(link::LinkId link, std::vector<std::byte> message);
+    void set_limits(const link::Limits& limits, std::size_t memory_total);
+    void report_streams(bool wanted);
+    bool terminate(link::LinkId link, link::StreamId stream);
+    link::ListenerId listen(link::LinkId link, ServiceAddress service, bool tcp,
+                            sys::UniqueFd socket);
+    void unlisten(link::ListenerId listener);
+    std::vector<StreamInfo> streams();
+    // One for each link, its lanes added up.
+    std::vector<LinkInfo> links();
+    [[nodiscard]] std::size_t links_of_pump(std::size_t pump) {
+        return pumps_.at(pump)->links().size();
+    }
+    void abandon_hypervisor();
+    // In the order in which each pump reported them; those of two pumps in any order.
+    std::vector<link::Event> take_events();
+    void stop();
+
+  private:
+    struct Known {
+        hypervisor::DomId peer = 0;
+        std::shared_ptr<link::Lanes> lanes;
+    };
+
+    void lane_down(const link::Lanes& lanes, link::LinkId link, unsigned lane,
+                   link::DownReason reason, const std::string& detail) noexcept override;
+    void lane_released(const link::Lanes& lanes, link::LinkId link) noexcept override;
+    void hand_over(const link::Lanes& lanes, link::LinkId link, unsigned lane,
+                   Accepted accepted) noexcept override;
+
+    [[nodiscard]] Pump& pump_of(const link::Lanes& lanes, unsigned lane) noexcept;
+    link::LinkId introduce(hypervisor::DomId peer);
+    void forget(link::LinkId link);
+    Known find(link::LinkId link);
+
+    const std::shared_ptr<Shared> shared_;
+    std::vector<std::unique_ptr<Pump>> pumps_;
+    std::mutex mutex_;  // never held while a pump is waited for
+    std::map<link::LinkId, Known> links_;
+    unsigned next_home_ = 0;
+};
+
+}  // namespace xsock::pump

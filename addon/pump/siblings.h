@@ -1,0 +1,44 @@
+// What the pumps of one daemon have in common, and what one may ask of the others. A pump calls
+// these on its own thread, and nothing there waits for another pump.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "link/budget.h"
+#include "link/events.h"
+#include "link/label.h"
+#include "link/lanes.h"
+#include "sys/unique_fd.h"
+
+namespace xsock::pump {
+
+struct Shared {
+    explicit Shared(std::size_t memory_total) noexcept : budget(memory_total) {}
+    link::Budget budget;
+    std::atomic<link::LinkId> next_link{1};
+    std::atomic<link::ListenerId> next_listener{1};
+};
+
+// A program that has connected to a listener.
+struct Accepted {
+    sys::UniqueFd socket;
+    bool tcp;
+    link::Label label;
+    std::uint16_t service_port;  // 0: by the label's name
+};
+
+class Siblings {
+  public:
+    virtual ~Siblings() = default;
+    // A lane is over: the first one takes the others along, another one the first.
+    virtual void lane_down(const link::Lanes& lanes, link::LinkId link, unsigned lane,
+                           link::DownReason reason, const std::string& detail) noexcept = 0;
+    // A lane other than the first has given its pages back.
+    virtual void lane_released(const link::Lanes& lanes, link::LinkId link) noexcept = 0;
+    virtual void hand_over(const link::Lanes& lanes, link::LinkId link, unsigned lane,
+                           Accepted accepted) noexcept = 0;
+};
+
+}  // namespace xsock::pump
