@@ -17,7 +17,7 @@ import type { DaemonStatus, ServiceStatus, StreamStatus } from './control/model.
 import type { Dataplane, DataplaneEvent } from './dataplane/dataplane.js';
 import type { VchanPlane } from './dataplane/vchan.js';
 import { readOwnName } from './discovery/identity.js';
-import { watchRestored } from './discovery/restored.js';
+import { RestoreWatch } from './discovery/restored.js';
 import { Roster } from './discovery/roster.js';
 import { isXsockError } from './errors.js';
 import type { DomId, LinkId } from './ids.js';
@@ -25,7 +25,7 @@ import { resolveAccounts } from './service/accounts.js';
 import { View } from './service/view.js';
 import { Vchans } from './vchan/vchans.js';
 import { publishedDirectory } from './xenstore/paths.js';
-import type { Watch, Xenstore } from './xenstore/xenstore.js';
+import type { Xenstore } from './xenstore/xenstore.js';
 
 export interface DaemonParts {
   readonly config: Config;
@@ -61,7 +61,7 @@ export class Daemon {
   #own: OwnExports | undefined;
   #name: string | undefined;
   #xenstoreConnected = true;
-  #restored: Watch | undefined;
+  #restored: RestoreWatch | undefined;
   #stopping = false;
 
   constructor(parts: DaemonParts) {
@@ -88,6 +88,7 @@ export class Daemon {
       self: domid,
       run: config.run,
       log,
+      onPortsResting: () => this.#onPortsResting(),
     });
     this.#peers = new Peers(this.#context);
     this.#directory = new Directory(xenstore, log, () => this.#settings.config.directory);
@@ -122,12 +123,19 @@ export class Daemon {
     xenstore.onConnection(connected => this.#onXenstore(connected));
     await this.#store.mark();
     if (domid !== 0) {
-      this.#restored = await watchRestored(xenstore, domid, this.#parts.instance, () => {
-        log.warn('the domain was restored: all links are made anew, their streams end');
-        dataplane.abandonHypervisor();
-        this.#vchans.abandonHypervisor();
-        this.#parts.onRestored();
+      this.#restored = new RestoreWatch({
+        xenstore,
+        domid,
+        instance: this.#parts.instance,
+        onRestored: () => {
+          log.warn('the domain was restored: all links are made anew, their streams end');
+          dataplane.abandonHypervisor();
+          this.#vchans.abandonHypervisor();
+          this.#parts.onRestored();
+        },
+        onSame: () => this.#settle(),
       });
+      await this.#restored.start();
     }
     this.#own = new OwnExports(this.#context, this.#name);
     await this.#own.start();
@@ -272,9 +280,26 @@ export class Daemon {
       case 'events-dropped':
         log.warn({ count: event.count }, 'too much happens to be logged: lines are missing');
         return;
+      case 'ports-resting':
+        this.#onPortsResting();
+        return;
       case 'hypervisor-gone':
         this.#parts.onHypervisorGone(event.detail);
     }
+  }
+
+  /** Domain 0 is never restored; any other has to make sure. */
+  #onPortsResting(): void {
+    if (this.#restored === undefined) {
+      this.#settle();
+    } else {
+      this.#restored.look();
+    }
+  }
+
+  #settle(): void {
+    this.#parts.dataplane.settleHypervisor();
+    this.#vchans.settleHypervisor();
   }
 
   #onXenstore(connected: boolean): void {

@@ -121,6 +121,10 @@ class EventBuilder {
         object_.Set("count", number(env_, event.count));
         return object_;
     }
+    Napi::Object operator()(const link::PortsResting&) {
+        object_.Set("kind", "ports-resting");
+        return object_;
+    }
     Napi::Object operator()(const link::HypervisorGone& event) {
         object_.Set("kind", "hypervisor-gone");
         object_.Set("detail", event.detail);

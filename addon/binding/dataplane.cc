@@ -44,6 +44,7 @@ void Dataplane::init(Napi::Env env, Napi::Object exports) {
                                 InstanceMethod<&Dataplane::terminate>("terminate"),
                                 InstanceMethod<&Dataplane::take_events>("takeEvents"),
                                 InstanceMethod<&Dataplane::abandon_hypervisor>("abandonHypervisor"),
+                                InstanceMethod<&Dataplane::settle_hypervisor>("settleHypervisor"),
                                 InstanceMethod<&Dataplane::close>("close"),
                             }));
 }
@@ -76,6 +77,13 @@ Dataplane::~Dataplane() {
     if (pumps_) {
         pumps_->stop();
         wake_.Release();
+    }
+}
+
+void Dataplane::settle_hypervisor(const Napi::CallbackInfo& info) {
+    // May come after close(): its cause was asked of xenstore before.
+    if (pumps_) {
+        translated(info.Env(), [&] { pumps_->settle_hypervisor(); });
     }
 }
 

@@ -39,6 +39,7 @@ class Dataplane final : public Napi::ObjectWrap<Dataplane> {
     Napi::Value terminate(const Napi::CallbackInfo& info);  // (link, stream) => boolean
     Napi::Value take_events(const Napi::CallbackInfo& info);
     void abandon_hypervisor(const Napi::CallbackInfo& info);
+    void settle_hypervisor(const Napi::CallbackInfo& info);
     void close(const Napi::CallbackInfo& info);
 
     std::shared_ptr<pump::Pumps> pumps_;

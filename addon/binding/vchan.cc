@@ -52,6 +52,7 @@ struct ToJs {
         result.Set("relay", opened.relay);
         return result;
     }
+    Napi::Object operator()(const vchan::PortsResting&) const { return of_kind("ports-resting"); }
     Napi::Object operator()(const vchan::Ended& ended) const {
         Napi::Object result = of_kind("ended");
         result.Set("relay", ended.relay);
@@ -85,6 +86,7 @@ void Vchan::init(Napi::Env env, Napi::Object exports) {
                                 InstanceMethod<&Vchan::terminate>("terminate"),
                                 InstanceMethod<&Vchan::take_events>("takeEvents"),
                                 InstanceMethod<&Vchan::abandon_hypervisor>("abandonHypervisor"),
+                                InstanceMethod<&Vchan::settle_hypervisor>("settleHypervisor"),
                                 InstanceMethod<&Vchan::close>("close"),
                             }));
 }
@@ -165,6 +167,12 @@ void Vchan::refuse(const Napi::CallbackInfo& info) {
 
 void Vchan::terminate(const Napi::CallbackInfo& info) {
     translated(info.Env(), [&] { relays_->terminate(u32(info, 0)); });
+}
+
+void Vchan::settle_hypervisor(const Napi::CallbackInfo& info) {
+    if (relays_) {
+        translated(info.Env(), [&] { relays_->settle_hypervisor(); });
+    }
 }
 
 void Vchan::abandon_hypervisor(const Napi::CallbackInfo& info) {

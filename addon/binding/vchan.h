@@ -29,6 +29,7 @@ class Vchan final : public Napi::ObjectWrap<Vchan> {
     void terminate(const Napi::CallbackInfo& info);         // (relay)
     Napi::Value take_events(const Napi::CallbackInfo& info);
     void abandon_hypervisor(const Napi::CallbackInfo& info);
+    void settle_hypervisor(const Napi::CallbackInfo& info);
     void close(const Napi::CallbackInfo& info);
 
     std::shared_ptr<vchan::Relays> relays_;

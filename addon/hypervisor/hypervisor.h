@@ -77,8 +77,14 @@ class Doorbells {
     virtual EventChannelPort allocate_unbound(DomId peer) = 0;
     // Binds to a port that `peer` allocated for us. Unmasked, and rung once at once, as Xen does.
     virtual EventChannelPort bind_interdomain(DomId peer, EventChannelPort peer_port) = 0;
-    // Closes a port; the peer's end goes back to unbound. Unknown ports are ignored.
+    // Closes a port; the peer's end goes back to unbound. Unknown ports are ignored. Where that is
+    // not safe before the caller has made sure of the domain (see settle()), the port rests.
     virtual void close(EventChannelPort port) noexcept = 0;
+    // How many ports rest: closed, not heard of any more, but not given back.
+    [[nodiscard]] virtual std::size_t resting() const noexcept { return 0; }
+    // Gives back those that rest. The caller has made sure, after they were closed, that the domain
+    // is the one that it was, and not restored from an image: abandon() instead.
+    virtual void settle() noexcept {}
     // Rings the other end; does nothing if nobody is there (as Xen's EVTCHNOP_send).
     virtual void notify(EventChannelPort port) noexcept = 0;
     // Fills `out` with ports that rang, each masked from now on until unmask(). Never blocks.

@@ -106,12 +106,14 @@ struct ListenerError {
 struct EventsDropped {
     std::uint64_t count;
 };
+// Ports of links that are over wait for Pump::settle_hypervisor(): see hypervisor::Doorbells.
+struct PortsResting {};
 struct HypervisorGone {
     std::string detail;
 };
 
-using Event =
-    std::variant<LinkUp, LinkDown, LinkReleased, LinkDraining, LaneOffered, Services, StreamOpened,
-                 StreamRefused, StreamClosed, ListenerError, EventsDropped, HypervisorGone>;
+using Event = std::variant<LinkUp, LinkDown, LinkReleased, LinkDraining, LaneOffered, Services,
+                           StreamOpened, StreamRefused, StreamClosed, ListenerError, EventsDropped,
+                           PortsResting, HypervisorGone>;
 
 }  // namespace xsock::link

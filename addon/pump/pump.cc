@@ -97,6 +97,7 @@ void Pump::turn() {
     serve_links();
     run_timers();
     remove_dead_links();
+    tell_of_resting_ports();
     orphans_.sweep();
     lingering_.sweep(now_);
     events_.flush(now_);
@@ -248,6 +249,13 @@ void Pump::remove_dead_links() {
         } else if (seat.number > 0) {
             siblings_->lane_released(*seat.lanes, id);
         }
+    }
+}
+
+void Pump::tell_of_resting_ports() {
+    if (!resting_told_ && hypervisor_.doorbells->resting() > 0) {
+        resting_told_ = true;
+        report(link::PortsResting{});
     }
 }
 

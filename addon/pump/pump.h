@@ -110,6 +110,8 @@ class Pump final : public link::Host {
     // [any] The domain was restored: see hypervisor::Doorbells::abandon(). Links are then closed as
     // ever.
     void abandon_hypervisor();
+    // [any] It was not: see hypervisor::Doorbells::settle(). The answer to PortsResting.
+    void settle_hypervisor();
     // [any] What close_link() does with a drain, for a lane that may be over already.
     void drain_lane(link::LinkId link, sys::Duration drain);
     // [any] From a sibling: done soon, if the link is still there.
@@ -163,6 +165,7 @@ class Pump final : public link::Host {
     void serve_links();
     void rest_links();
     void run_timers();
+    void tell_of_resting_ports();
     void remove_dead_links();
     [[nodiscard]] int timeout_ms() const;
     Entry& find(link::LinkId link);
@@ -198,6 +201,7 @@ class Pump final : public link::Host {
     Poller poller_;
     int turns_without_kernel_ = 0;
     sys::TimePoint now_ = sys::Clock::now();
+    bool resting_told_ = false;
     bool stopping_ = false;
     std::atomic<bool> stopped_{false};
     std::thread thread_;

@@ -104,4 +104,11 @@ void Pump::abandon_hypervisor() {
     });
 }
 
+void Pump::settle_hypervisor() {
+    commands_.call([&] {
+        resting_told_ = false;
+        hypervisor_.doorbells->settle();
+    });
+}
+
 }  // namespace xsock::pump

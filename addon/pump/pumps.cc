@@ -178,6 +178,12 @@ void Pumps::abandon_hypervisor() {
     }
 }
 
+void Pumps::settle_hypervisor() {
+    for (const auto& pump : pumps_) {
+        pump->settle_hypervisor();
+    }
+}
+
 std::vector<link::Event> Pumps::take_events() {
     std::vector<link::Event> result;
     for (const auto& pump : pumps_) {

@@ -57,6 +57,7 @@ class Pumps final : private Siblings {
         return pumps_.at(pump)->links().size();
     }
     void abandon_hypervisor();
+    void settle_hypervisor();
     // In the order in which each pump reported them; those of two pumps in any order.
     std::vector<link::Event> take_events();
     void stop();

@@ -54,6 +54,7 @@ void Relays::run() {
         end_rests();
         serve_all();
         remove_ended();
+        tell_of_resting_ports();
         closed_doors_.clear();
     }
     relays_.clear();
@@ -307,6 +308,20 @@ void Relays::abandon_hypervisor() {
         epoll_.remove(hypervisor_.doorbells->fd());
         hypervisor_.doorbells->abandon();
     });
+}
+
+void Relays::settle_hypervisor() {
+    commands_.call([&] {
+        resting_told_ = false;
+        hypervisor_.doorbells->settle();
+    });
+}
+
+void Relays::tell_of_resting_ports() {
+    if (!resting_told_ && hypervisor_.doorbells->resting() > 0) {
+        resting_told_ = true;
+        report(PortsResting{});
+    }
 }
 
 void Relays::report(Event event) {

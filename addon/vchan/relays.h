@@ -34,6 +34,8 @@ struct DoorError {
 struct Opened {
     RelayId relay;
 };
+// Ports of streams that are over wait for settle_hypervisor(): see hypervisor::Doorbells.
+struct PortsResting {};
 // Everything of it has been given back.
 struct Ended {
     RelayId relay;
@@ -43,7 +45,7 @@ struct Ended {
     std::uint64_t bytes_sent;
     std::uint64_t bytes_received;
 };
-using Event = std::variant<Wanted, DoorError, Opened, Ended>;
+using Event = std::variant<Wanted, DoorError, Opened, PortsResting, Ended>;
 
 // Methods may be called from any thread but the relays' own; they throw std::system_error
 // (ECANCELED after stop()).
@@ -75,6 +77,7 @@ class Relays {
     void terminate(RelayId relay);
     // See hypervisor::Doorbells::abandon().
     void abandon_hypervisor();
+    void settle_hypervisor();
     std::vector<Event> take_events();
     void stop();
 
@@ -111,6 +114,7 @@ class Relays {
     void listen_again(Door& door);
     void rest(Door& door, int error);
     void end_rests();
+    void tell_of_resting_ports();
     void reopen_door_of(RelayId relay);
     void adopt(std::unique_ptr<Relay> relay);
     void report(Event event);
@@ -132,6 +136,7 @@ class Relays {
     std::vector<Event> events_;
     sys::TimePoint now_ = sys::Clock::now();
     std::uint32_t next_id_ = 1;
+    bool resting_told_ = false;
     bool stopping_ = false;
     std::atomic<bool> stopped_{false};
     std::thread thread_;

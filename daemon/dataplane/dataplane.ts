@@ -207,6 +207,8 @@ export type DataplaneEvent =
   /** Events of streams were dropped because JavaScript did not keep up; links' events never are. */
   | { readonly kind: 'events-dropped'; readonly count: number }
   /** The hypervisor is gone (loopback process ended, or our domain was destroyed). */
+  /** Event channels of links that are over can be given back once settleHypervisor() is called. */
+  | { readonly kind: 'ports-resting' }
   | { readonly kind: 'hypervisor-gone'; readonly detail: string };
 
 export interface StreamInfo {
@@ -284,6 +286,11 @@ export interface Dataplane {
    * that they are closed. Nothing is asked of the hypervisor any more; everything else may be closed.
    */
   abandonHypervisor(): void;
+  /**
+   * The answer to `ports-resting`, once it is known that the domain was not restored since. A link may end
+   * before anybody can know, and Linux does not survive that a lost event channel is closed.
+   */
+  settleHypervisor(): void;
 
   /** Stops the pumps and gives everything back. Nothing may be called afterwards. */
   close(): Promise<void>;

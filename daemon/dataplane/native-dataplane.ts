@@ -137,6 +137,10 @@ class AddonDataplane implements Dataplane {
     this.#native.abandonHypervisor();
   }
 
+  settleHypervisor(): void {
+    this.#native.settleHypervisor();
+  }
+
   async close(): Promise<void> {
     this.#native.close();
   }

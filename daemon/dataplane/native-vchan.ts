@@ -15,6 +15,7 @@ export interface NativeVchan {
   terminate(relay: number): void;
   takeEvents(): VchanEvent[];
   abandonHypervisor(): void;
+  settleHypervisor(): void;
   close(): void;
 }
 
@@ -67,6 +68,10 @@ class AddonVchan implements VchanPlane {
 
   abandonHypervisor(): void {
     this.#native.abandonHypervisor();
+  }
+
+  settleHypervisor(): void {
+    this.#native.settleHypervisor();
   }
 
   close(): void {

@@ -55,6 +55,7 @@ export interface NativeDataplane {
   terminate(link: number, stream: number): boolean;
   takeEvents(): NativeEvent[];
   abandonHypervisor(): void;
+  settleHypervisor(): void;
   close(): void;
 }
 

@@ -25,6 +25,8 @@ export type VchanEvent =
   /** No program could be let in (`detail`: out of descriptors, ...); the door rests for 0.1 s. */
   | { readonly kind: 'door-error'; readonly door: number; readonly detail: string }
   | { readonly kind: 'opened'; readonly relay: number }
+  /** As the data plane's event. */
+  | { readonly kind: 'ports-resting' }
   /** Its pages and its port have been given back. */
   | {
       readonly kind: 'ended';
@@ -64,7 +66,8 @@ export interface VchanPlane {
   refuse(door: number): void;
   /** Ends a relay now, or an offer that nobody took. */
   terminate(relay: number): void;
-  /** As Dataplane.abandonHypervisor(). */
+  /** As Dataplane.abandonHypervisor() and settleHypervisor(). */
   abandonHypervisor(): void;
+  settleHypervisor(): void;
   close(): void;
 }

@@ -20,6 +20,8 @@ export interface VchansParts {
   readonly self: DomId;
   readonly run: string;
   readonly log: Logger;
+  /** Event channels wait for settleHypervisor(). */
+  readonly onPortsResting: () => void;
 }
 
 interface Running<Settings, Part> {
@@ -79,6 +81,10 @@ export class Vchans {
     this.#plane?.abandonHypervisor();
   }
 
+  settleHypervisor(): void {
+    this.#plane?.settleHypervisor();
+  }
+
   /** Ends all streams at once: there is nothing that a raw peer could be told. */
   async stop(): Promise<void> {
     await this.#endExcept([], []);
@@ -96,6 +102,10 @@ export class Vchans {
   }
 
   #handle(event: VchanEvent): void {
+    if (event.kind === 'ports-resting') {
+      this.#parts.onPortsResting();
+      return;
+    }
     for (const { part } of this.#clients) part.handle(event);
     if (event.kind === 'ended') {
       for (const { part } of this.#servers) part.handle(event);

@@ -88,6 +88,86 @@ void bytes_cross_both_ways() {
     CHECK(good == 16);
 }
 
+// As Xen's: ports rest until somebody has made sure of the domain.
+class RestingDoorbells final : public hypervisor::Doorbells {
+  public:
+    explicit RestingDoorbells(std::unique_ptr<Doorbells> real) : real_(std::move(real)) {}
+    [[nodiscard]] int fd() const noexcept override { return real_->fd(); }
+    hypervisor::EventChannelPort allocate_unbound(hypervisor::DomId peer) override {
+        return real_->allocate_unbound(peer);
+    }
+    hypervisor::EventChannelPort bind_interdomain(hypervisor::DomId peer,
+                                                  hypervisor::EventChannelPort port) override {
+        return real_->bind_interdomain(peer, port);
+    }
+    void close(hypervisor::EventChannelPort port) noexcept override { resting_.push_back(port); }
+    void notify(hypervisor::EventChannelPort port) noexcept override { real_->notify(port); }
+    std::size_t drain(std::span<hypervisor::EventChannelPort> out) override {
+        return real_->drain(out);
+    }
+    void unmask(hypervisor::EventChannelPort port) noexcept override { real_->unmask(port); }
+    [[nodiscard]] std::size_t resting() const noexcept override { return resting_.size(); }
+    void settle() noexcept override {
+        for (const auto port : resting_) {
+            real_->close(port);
+        }
+        resting_.clear();
+    }
+
+  private:
+    std::unique_ptr<Doorbells> real_;
+    std::vector<hypervisor::EventChannelPort> resting_;
+};
+
+// The pump says that ports rest, once, and again for those that come after it was answered.
+void ports_rest_until_the_domain_is_known() {
+    TempDir root;
+    hypervisor::loopback::Machine machine{{}};
+    Domain high(machine, root.path, 3);
+    const std::string dir = root.path + "/0";
+    std::filesystem::create_directories(dir);
+    machine.introduce(0, dir + "/hypercall");
+    hypervisor::Hypervisor resting = hypervisor::loopback::connect_loopback(dir);
+    resting.doorbells = std::make_unique<RestingDoorbells>(std::move(resting.doorbells));
+    std::atomic<int> told{0};
+    std::atomic<int> released{0};
+    pump::Pump* running = nullptr;
+    pump::Pump low(std::move(resting), hypervisor::make_self_hypervisor(), {}, [&] {
+        for (const link::Event& event : running->take_events()) {
+            told += std::holds_alternative<link::PortsResting>(event) ? 1 : 0;
+            released += std::holds_alternative<link::LinkReleased>(event) ? 1 : 0;
+        }
+    });
+    running = &low;
+    const auto until = [](const std::atomic<int>& count, int wanted) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        while (count < wanted && std::chrono::steady_clock::now() < deadline) {
+            std::this_thread::yield();
+        }
+        return count == wanted;
+    };
+    const auto ports_of_low = [&] {
+        for (const auto& counts : machine.counts()) {
+            if (counts.domain == 0) {
+                return counts.event_channels;
+            }
+        }
+        return std::size_t{99};
+    };
+    for (int round = 1; round <= 2; ++round) {
+        for (int i = 0; i < 3; ++i) {
+            const pump::Pump::Offer offer = high.pump->offer(0, 12);
+            low.close_link(low.connect(3, offer.ring_ref, offer.port), sys::Duration::zero());
+        }
+        CHECK(until(released, 3 * round));
+        CHECK(until(told, round));
+        CHECK(ports_of_low() == 3);
+        low.settle_hypervisor();
+        CHECK(ports_of_low() == 0);
+    }
+    low.stop();
+}
+
 // Doorbells that so many round trips on one stream take, both ways together.
 std::uint64_t doorbells_of(int round_trips, sys::Duration longest_poll) {
     Pair pair(longest_poll);
@@ -222,5 +302,7 @@ int main() {
     tap::test("an offer is good once", an_offer_is_good_once);
     tap::test("a limit that is lowered refuses new streams and leaves those that are open",
               a_lowered_limit_refuses_and_no_more);
+    tap::test("ports rest until the domain is known not to have been restored",
+              ports_rest_until_the_domain_is_known);
     return tap::done();
 }

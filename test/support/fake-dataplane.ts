@@ -131,7 +131,8 @@ export class FakeDataplane implements Dataplane {
   streams: Dataplane['streams'] = async () => [];
   counters: Dataplane['counters'] = async () => [];
   resetStream: Dataplane['resetStream'] = async () => false;
-  abandonHypervisor = (): void => undefined;
+  abandonHypervisor = (): void => void this.calls.push('abandonHypervisor');
+  settleHypervisor = (): void => void this.calls.push('settleHypervisor');
   setLimits: Dataplane['setLimits'] = () => undefined;
   reportStreams: Dataplane['reportStreams'] = () => undefined;
 

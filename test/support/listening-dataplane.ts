@@ -69,6 +69,7 @@ export class ListeningDataplane implements Dataplane {
   setLimits = unused;
   reportStreams = unused;
   abandonHypervisor = unused;
+  settleHypervisor = unused;
 
   async close(): Promise<void> {
     for (const server of this.open.values()) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <vector>
 
 #include "hypervisor/xen/device_error.h"
 #include "hypervisor/xen/library.h"
@@ -24,14 +25,19 @@ class XenDoorbells final : public Doorbells {
     }
     XenDoorbells(const XenDoorbells&) = delete;
     XenDoorbells& operator=(const XenDoorbells&) = delete;
-    // Abandoned ports stay open: Linux (6.1, drivers/xen/evtchn.c) hits a BUG when a port that was
-    // lost by a restore is closed, be it alone or with the handle.
+    // Linux (6.1, drivers/xen/evtchn.c) hits a BUG when a port that was lost by a restore is
+    // closed, be it alone or with the handle. A link may end, and want its port closed, before
+    // anybody has noticed the restore: so ports rest until it is known that there was none, and
+    // abandoned ones stay open.
     ~XenDoorbells() override {
         if (!abandoned_) {
             library_.close(handle_);
         }
     }
-    void abandon() noexcept override { abandoned_ = true; }
+    void abandon() noexcept override {
+        abandoned_ = true;
+        resting_.clear();
+    }
 
     [[nodiscard]] int fd() const noexcept override { return library_.fd(handle_); }
 
@@ -46,8 +52,15 @@ class XenDoorbells final : public Doorbells {
     }
     void close(EventChannelPort port) noexcept override {
         if (!abandoned_) {
+            resting_.push_back(port);
+        }
+    }
+    [[nodiscard]] std::size_t resting() const noexcept override { return resting_.size(); }
+    void settle() noexcept override {
+        for (const EventChannelPort port : resting_) {
             library_.unbind(handle_, port);
         }
+        resting_.clear();
     }
     void notify(EventChannelPort port) noexcept override {
         if (!abandoned_) {
@@ -95,6 +108,7 @@ class XenDoorbells final : public Doorbells {
 
     const EventLibrary& library_;
     EvtChn* handle_;
+    std::vector<EventChannelPort> resting_;
     bool abandoned_ = false;
 };
 

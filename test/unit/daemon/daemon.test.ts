@@ -280,3 +280,38 @@ t.test(
     await dom0.appears('3', false);
   },
 );
+
+t.test(
+  'event channels are given back once it is known that the domain was not restored',
+  async t => {
+    const { boot } = await setUp(t, [0, 3]);
+    const dom0 = await boot(0);
+    dom0.dataplane.emit({ kind: 'ports-resting' });
+    await eventually(async () => {
+      if (!dom0.dataplane.calls.includes('settleHypervisor')) throw new Error('not yet');
+    });
+    const guest = await boot(3);
+    // What was asked when the watch was set has been answered by now.
+    await guest.until(0, 'up');
+    guest.dataplane.calls.length = 0;
+    guest.dataplane.emit({ kind: 'ports-resting' });
+    await eventually(async () => {
+      if (!guest.dataplane.calls.includes('settleHypervisor')) throw new Error('not yet');
+    });
+    t.notOk(guest.dataplane.calls.includes('abandonHypervisor'));
+  },
+);
+
+t.test('links that end before the restore is noticed close no event channel', async t => {
+  const { boot } = await setUp(t, [0, 3]);
+  await boot(0);
+  const guest = await boot(3);
+  await guest.until(0, 'up');
+  await guest.xenstore.remove('/local/domain/3/data/xsock/daemon');
+  guest.dataplane.calls.length = 0;
+  guest.dataplane.emit({ kind: 'ports-resting' });
+  await eventually(async () => {
+    if (!guest.dataplane.calls.includes('abandonHypervisor')) throw new Error('not yet');
+  });
+  t.notOk(guest.dataplane.calls.includes('settleHypervisor'));
+});

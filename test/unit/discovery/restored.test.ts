@@ -1,6 +1,6 @@
 /** A domain that was saved and restored: its watches fire again, and its mark is lost. */
 import t from 'tap';
-import { watchRestored } from '../../../daemon/discovery/restored.js';
+import { RestoreWatch } from '../../../daemon/discovery/restored.js';
 import { XsockError } from '../../../daemon/errors.js';
 import type { DomId } from '../../../daemon/ids.js';
 import type { Watch, Xenstore } from '../../../daemon/xenstore/xenstore.js';
@@ -32,13 +32,38 @@ function fakeHome() {
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
-t.test('a watch that fires with everything as before says nothing', async t => {
+async function watching(xenstore: Xenstore) {
+  const told: string[] = [];
+  const watch = new RestoreWatch({
+    xenstore,
+    domid: DOMID,
+    instance: 'mark',
+    onRestored: () => told.push('restored'),
+    onSame: () => told.push('same'),
+  });
+  await watch.start();
+  return { watch, told };
+}
+
+t.test('a watch that fires, or a look, with everything as before', async t => {
   const { xenstore, fire } = fakeHome();
-  let restored = 0;
-  await watchRestored(xenstore, DOMID, 'mark', () => restored++);
+  const { watch, told } = await watching(xenstore);
+  fire();
+  watch.look();
+  await turn();
+  t.same(told, ['same', 'same']);
+});
+
+t.test('a look before the watch has fired; afterwards nothing is the same any more', async t => {
+  const { nodes, xenstore, fire } = fakeHome();
+  const { watch, told } = await watching(xenstore);
+  nodes.delete(MARK);
+  watch.look();
+  await turn();
+  nodes.set(MARK, 'mark');
   fire();
   await turn();
-  t.equal(restored, 0);
+  t.same(told, ['restored']);
 });
 
 t.test('another domid, or the same one without our mark: restored, told once', async t => {
@@ -47,12 +72,11 @@ t.test('another domid, or the same one without our mark: restored, told once', a
     (nodes: Map<string, string>) => nodes.delete(MARK),
   ]) {
     const { nodes, xenstore, fire } = fakeHome();
-    let restored = 0;
-    await watchRestored(xenstore, DOMID, 'mark', () => restored++);
+    const { told } = await watching(xenstore);
     change(nodes);
     fire();
     fire();
     await turn();
-    t.equal(restored, 1);
+    t.same(told, ['restored']);
   }
 });

@@ -97,7 +97,11 @@ export async function rebooted(t: Test, lab: XenLab, domains: Domains): Promise<
   await noZombies(t, domains);
 }
 
-/** Saved and restored: another domid, no grants, no event channels, but the same processes. */
+/**
+ * Saved and restored: another domid, no grants, no event channels, but the same processes. The image is held
+ * back until the peers have given up: what they write into the shared pages then comes along in it, and the
+ * links end before the restored domain can know what happened to it.
+ */
 export async function restored(t: Test, lab: XenLab, domains: Domains): Promise<void> {
   const { dom0, domu1, domu2 } = domains;
   const before = domu2.domid;
@@ -107,10 +111,20 @@ export async function restored(t: Test, lab: XenLab, domains: Domains): Promise<
   ];
   const own = await load(domu2, dom0);
   const position = await domu2.logPosition();
+  const given = [
+    [dom0, await dom0.logPosition()] as const,
+    [domu1, await domu1.logPosition()] as const,
+  ];
   // Xen's pages, mapped, cannot be written to a 9p file: a pipe is in between.
-  const save =
-    'mkfifo /tmp/pipe && (cat /tmp/pipe > /share/domu2.save & xl save domu2 /tmp/pipe; wait)';
-  await dom0.run(['sh', '-c', save], '', 120_000);
+  const save = `mkfifo /tmp/pipe /tmp/go
+    (exec 3</tmp/pipe; read _ </tmp/go; cat <&3 >/share/domu2.save) &
+    xl save domu2 /tmp/pipe; wait; rm /tmp/pipe /tmp/go`;
+  await dom0.ask('start', { name: 'save', argv: ['sh', '-c', save] });
+  for (const [peer, after] of given) {
+    await peer.logs(`"peer":${before},"reason":"silent"`, after);
+  }
+  await dom0.run(['sh', '-c', 'echo > /tmp/go']);
+  t.same(await dom0.ask('ended', { name: 'save', deadline: 120_000 }), { code: 0, signal: null });
   await dom0.run(['xl', 'restore', '/share/domu2.save'], '', 120_000);
   await dom0.run(['rm', '/share/domu2.save']);
   await lab.guestIsUp(domu2);
