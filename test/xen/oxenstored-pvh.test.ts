@@ -6,6 +6,7 @@ import { runSuite } from './suite.js';
 await bootFor(t, { xenstored: 'oxenstored', guestType: 'pvh' }, (t, lab) =>
   runSuite(t, lab, [
     'bytes between all domains',
+    'several pumps',
     'a daemon is killed',
     'a guest is destroyed under load',
   ]),

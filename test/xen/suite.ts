@@ -5,6 +5,7 @@
 import type { Test } from 'tap';
 import { contractCases } from './cases/contract.js';
 import { type Domains, startDaemons, startGuests, stopDaemons } from './cases/domains.js';
+import { laneCases } from './cases/lanes.js';
 import { leakCases, portsOf } from './cases/leaks.js';
 import * as life from './cases/life.js';
 import { streamCases } from './cases/streams.js';
@@ -16,6 +17,7 @@ type Case = (t: Test, lab: XenLab, domains: Domains) => Promise<void>;
 
 const CASES = {
   'bytes between all domains': (t, _lab, domains) => streamCases(t, domains),
+  'several pumps': (t, _lab, domains) => laneCases(t, domains),
   'raw vchan with stock programs': (t, _lab, domains) => vchanCases(t, domains),
   'without root': (t, _lab, domains) => unprivileged(t, domains),
   'a daemon is killed': (t, _lab, domains) => life.daemonDeath(t, domains),

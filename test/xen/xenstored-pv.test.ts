@@ -6,6 +6,7 @@ import { runSuite } from './suite.js';
 await bootFor(t, { xenstored: 'xenstored', guestType: 'pv' }, (t, lab) =>
   runSuite(t, lab, [
     'bytes between all domains',
+    'several pumps',
     'without root',
     'a daemon is killed',
     'a guest is rebooted',
