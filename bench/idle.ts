@@ -73,6 +73,9 @@ export async function measureAllIdle(
   }
 }
 
+/** V8 gives memory back when it has had nothing to do for some seconds; what it keeps then is what it takes. */
+const REST_MS = 30_000;
+
 /** The larger of the two daemons, and Node with nothing to do. */
 async function measureAtRest(way: Way): Promise<AtRest> {
   const empty = spawn(process.execPath, ['-e', 'console.log(); setInterval(() => {}, 1e6)'], {
@@ -81,7 +84,7 @@ async function measureAtRest(way: Way): Promise<AtRest> {
     detached: true,
   });
   await once(empty.stdout, 'data');
-  await sleep(SETTLE_MS);
+  await sleep(REST_MS);
   try {
     const node = residentOf([empty.pid ?? 0]);
     return { daemon: Math.max(...way.pids.map(pid => residentOf([pid]))), node };

@@ -13,7 +13,7 @@ import { type Peer, stopAll } from './peer.js';
 const XSOCK = fileURLToPath(new URL('../../daemon/cli/main.js', import.meta.url));
 const XSOCKD = fileURLToPath(new URL('../../daemon/main.js', import.meta.url));
 /** NODE_OPTIONS of systemd/xsockd.service. */
-const AS_IN_THE_UNIT = '--max-semi-space-size=1';
+const AS_IN_THE_UNIT = ['--max-semi-space-size=1', '--jitless'];
 const SERVER_DOMAIN = 3;
 
 async function startDaemon(
@@ -26,7 +26,7 @@ async function startDaemon(
   await writeFile(config, `drain-timeout: 0s\nexports: [${exports}]\n`);
   return start(
     [
-      ...[process.execPath, AS_IN_THE_UNIT, XSOCKD],
+      ...[process.execPath, ...AS_IN_THE_UNIT, XSOCKD],
       ...['--config', config, '--run', join(directory, `r${domid}`)],
       ...['--loopback', join(directory, 'm', 'domains', String(domid))],
     ],

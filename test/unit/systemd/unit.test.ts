@@ -38,5 +38,6 @@ t.test('what the program relies on', async t => {
   t.equal(setting('RuntimeDirectory'), 'xsock');
   t.equal(setting('LimitNOFILE'), '65536');
   t.equal(setting('RestartPreventExitStatus'), `${EXIT_USAGE} ${EXIT_CONFIG}`);
-  t.equal(setting('MemoryDenyWriteExecute'), undefined, 'Node.js would not start');
+  t.equal(setting('MemoryDenyWriteExecute'), 'yes');
+  t.match(setting('Environment'), /NODE_OPTIONS=.*--jitless/, 'or Node.js would not start');
 });
