@@ -163,10 +163,10 @@ void Pump::rest_links() {
 
 // Each runnable link gets one bounded turn; what is left waits until the others had theirs.
 void Pump::serve_links() {
-    std::vector<LinkId> batch;
-    batch.swap(runnable_);
-    bool waits = !batch.empty();
-    for (const LinkId id : batch) {
+    served_.clear();
+    served_.swap(runnable_);
+    bool waits = !served_.empty();
+    for (const LinkId id : served_) {
         const auto it = links_.find(id);
         if (it == links_.end()) {
             continue;
@@ -187,7 +187,7 @@ void Pump::serve_links() {
                 after.frames_received == before.frames_received;
         entry.source->unmask(*entry.link, progress, now_);
     }
-    if (!batch.empty()) {
+    if (!served_.empty()) {
         waits_for_peers_ = waits;
     }
 }

@@ -196,6 +196,7 @@ class Pump final : public link::Host {
     std::vector<std::unique_ptr<link::Stream>> graveyard_;
     std::vector<std::unique_ptr<Listener>> closed_listeners_;
     std::vector<link::LinkId> runnable_;
+    std::vector<link::LinkId> served_;  // of this turn; kept for its memory
     bool stream_reports_ = true;
     std::vector<link::LinkId> awake_;
     Poller poller_;
