@@ -5,16 +5,8 @@
 import type { DataplaneLimits, LinkTimings, RingOrder, Target } from '../dataplane/dataplane.js';
 import type { DomId, ServicePort } from '../ids.js';
 import type { ServiceName } from '../service/name.js';
+import type { SourcePosition } from './position.js';
 import type { ConfigWarning } from './problems.js';
-
-/** Where a setting stands, so that log lines and explanations can name it. */
-export interface SourcePosition {
-  readonly file: string;
-  /** From 1. */
-  readonly line: number;
-  /** From 1. */
-  readonly column: number;
-}
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 

@@ -1,6 +1,6 @@
 /** YAML values that know where they stand. Plain data: reading the text is in document.ts. */
 import { escapeForDisplay } from '../service/name.js';
-import type { SourcePosition } from './config.js';
+import type { SourcePosition } from './position.js';
 
 /** A position and the path of the key there, counted in its own file: `exports[0].target`. */
 export interface Place extends SourcePosition {

@@ -1,6 +1,6 @@
 /** What is wrong with a configuration: every problem has a place, what was found and what was expected. */
 import { XsockError } from '../errors.js';
-import type { SourcePosition } from './config.js';
+import type { SourcePosition } from './position.js';
 
 export interface ConfigProblem extends SourcePosition {
   /** Path of the key in its file, e.g. `exports[0].target`; `(document)` for the file as a whole. */

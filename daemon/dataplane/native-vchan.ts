@@ -1,23 +1,9 @@
 /** Raw vchan streams on the addon (addon/binding/vchan.h). */
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
 import type { HypervisorChoice, Target } from './dataplane.js';
-import { loadNative } from './native.js';
+import { loadNative, type NativeVchan } from './native.js';
 import { translated, translatedCall } from './native-errors.js';
 import type { VchanEvent, VchanOfferAddress, VchanPlane } from './vchan.js';
-
-/** The addon's class. Errors thrown or rejected carry `code` (errno name). */
-export interface NativeVchan {
-  serve(peer: number, order: number, target: Target): Promise<VchanOfferAddress>;
-  connect(door: number, peer: number, ringRef: number, eventChannel: number): Promise<number>;
-  openDoor(path: string, mode: number, uid: number, gid: number): number;
-  closeDoor(door: number): void;
-  refuse(door: number): void;
-  terminate(relay: number): void;
-  takeEvents(): VchanEvent[];
-  abandonHypervisor(): void;
-  settleHypervisor(): void;
-  close(): void;
-}
 
 /** A thread and handles of its own. Throws `DATAPLANE` or `ADDON_MISSING`. */
 export function openVchan(hypervisor: HypervisorChoice): VchanPlane {

@@ -15,9 +15,10 @@ import type {
   ListenerOptions,
   Offer,
   StreamInfo,
+  Target,
 } from './dataplane.js';
 import type { NativeLoopbackMachine } from './native-loopback.js';
-import type { NativeVchan } from './native-vchan.js';
+import type { VchanEvent, VchanOfferAddress } from './vchan.js';
 
 /** Besides the events of the contract, those that nobody but the data plane needs to know. */
 export type NativeEvent =
@@ -54,6 +55,20 @@ export interface NativeDataplane {
   links(): LinkCounters[];
   terminate(link: number, stream: number): boolean;
   takeEvents(): NativeEvent[];
+  abandonHypervisor(): void;
+  settleHypervisor(): void;
+  close(): void;
+}
+
+/** addon/binding/vchan.h: raw vchan streams. Errors thrown or rejected carry `code` (errno name). */
+export interface NativeVchan {
+  serve(peer: number, order: number, target: Target): Promise<VchanOfferAddress>;
+  connect(door: number, peer: number, ringRef: number, eventChannel: number): Promise<number>;
+  openDoor(path: string, mode: number, uid: number, gid: number): number;
+  closeDoor(door: number): void;
+  refuse(door: number): void;
+  terminate(relay: number): void;
+  takeEvents(): VchanEvent[];
   abandonHypervisor(): void;
   settleHypervisor(): void;
   close(): void;

@@ -56,6 +56,17 @@ struct Pair {
         }
         return result;
     }
+    // Streams that have carried a byte there and back.
+    std::vector<sys::UniqueFd> answered(int count) {
+        std::vector<sys::UniqueFd> open;
+        for (int i = 0; i < count; ++i) {
+            char byte = 'x';
+            open.push_back(dial(low.dir + "/svc"));
+            write_all(open.back().get(), &byte, 1);
+            CHECK(::recv(open.back().get(), &byte, 1, 0) == 1);
+        }
+        return open;
+    }
     void check_released() {
         CHECK(low.wait_for<link::LinkReleased>(low_link));
         CHECK(high.wait_for<link::LinkReleased>(high_link.link));
@@ -75,13 +86,8 @@ struct Pair {
 void streams_are_dealt_out() {
     Pair pair;
     const Service service(pair.high.dir + "/t", echo);
-    std::vector<sys::UniqueFd> open;
     char byte = 'x';
-    for (int i = 0; i < 20; ++i) {
-        open.push_back(dial(pair.low.dir + "/svc"));
-        write_all(open.back().get(), &byte, 1);
-        CHECK(::recv(open.back().get(), &byte, 1, 0) == 1);
-    }
+    const std::vector<sys::UniqueFd> open = pair.answered(20);
     CHECK(Pair::streams_by_lane(pair.low) == (std::map<unsigned, int>{{0, 10}, {1, 10}}));
     CHECK(Pair::streams_by_lane(pair.high) == (std::map<unsigned, int>{{0, 10}, {1, 10}}));
     CHECK(pair.low.pump->links().size() == 1 && pair.low.pump->links().at(0).streams == 20);
@@ -123,13 +129,8 @@ void bytes_arrive_as_they_were_sent() {
 void closing_ends_all_lanes() {
     Pair pair;
     const Service service(pair.high.dir + "/t", echo);
-    std::vector<sys::UniqueFd> open;
     char byte = 'x';
-    for (int i = 0; i < 4; ++i) {
-        open.push_back(dial(pair.low.dir + "/svc"));
-        write_all(open.back().get(), &byte, 1);
-        CHECK(::recv(open.back().get(), &byte, 1, 0) == 1);
-    }
+    const std::vector<sys::UniqueFd> open = pair.answered(4);
     pair.low.pump->close_link(pair.low_link, sys::Duration::zero());
     for (const sys::UniqueFd& fd : open) {
         CHECK(::recv(fd.get(), &byte, 1, 0) <= 0);
@@ -143,13 +144,8 @@ void closing_ends_all_lanes() {
 void a_drain_waits_for_all_lanes() {
     Pair pair;
     const Service service(pair.high.dir + "/t", echo);
-    std::vector<sys::UniqueFd> open;
     char byte = 'x';
-    for (int i = 0; i < 4; ++i) {
-        open.push_back(dial(pair.low.dir + "/svc"));
-        write_all(open.back().get(), &byte, 1);
-        CHECK(::recv(open.back().get(), &byte, 1, 0) == 1);
-    }
+    const std::vector<sys::UniqueFd> open = pair.answered(4);
     pair.high.pump->close_link(pair.high_link.link, std::chrono::seconds(60));
     CHECK(pair.low.wait_for<link::LinkDraining>(pair.low_link));
     for (const sys::UniqueFd& fd : open) {

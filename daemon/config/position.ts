@@ -1,0 +1,8 @@
+/** Where a setting stands, so that log lines and explanations can name it. */
+export interface SourcePosition {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** From 1. */
+  readonly column: number;
+}
