@@ -33,13 +33,13 @@ constexpr sys::Duration kListenerPause = sys::milliseconds(100);
 }  // namespace
 
 Pump::Pump(hypervisor::Hypervisor hypervisor, hypervisor::Hypervisor self,
-           const PumpOptions& options, std::function<void()> wake, Siblings* siblings,
+           const PumpOptions& options, std::function<void()> wake, Siblings& siblings,
            std::shared_ptr<Shared> shared)
     : hypervisor_(std::move(hypervisor)),
       self_(std::move(self)),
       options_(options),
       siblings_(siblings),
-      shared_(shared ? std::move(shared) : std::make_shared<Shared>(options.memory_total)),
+      shared_(std::move(shared)),
       events_(std::move(wake)),
       source_(
           *hypervisor_.doorbells, [this](link::Link& link) { schedule(link); },
@@ -247,7 +247,7 @@ void Pump::remove_dead_links() {
         if (seat.lanes->leave()) {
             events_.push(link::LinkReleased{id}, now_);
         } else if (seat.number > 0) {
-            siblings_->lane_released(*seat.lanes, id);
+            siblings_.lane_released(*seat.lanes, id);
         }
     }
 }
@@ -302,8 +302,8 @@ void Pump::schedule(link::Link& link) noexcept {
 // What happens to a lane is its link's business: the first one speaks for all.
 bool Pump::is_for_siblings(const link::Link& link, const link::Event& event) const {
     if (const auto* down = std::get_if<link::LinkDown>(&event)) {
-        if (siblings_ != nullptr && link.lanes().most > 1) {
-            siblings_->lane_down(link.lanes(), link.id(), link.lane(), down->reason, down->detail);
+        if (link.lanes().most > 1) {
+            siblings_.lane_down(link.lanes(), link.id(), link.lane(), down->reason, down->detail);
         }
         return link.lane() > 0;
     }
@@ -345,7 +345,7 @@ void Pump::accept(Listener& listener, sys::UniqueFd socket) {
     link::Link& link = *it->second.link;
     const unsigned lane = link.lanes().most > 1 ? link.lanes().choose() : 0;
     if (lane > 0) {
-        siblings_->hand_over(
+        siblings_.hand_over(
             link.lanes(), link.id(), lane,
             {std::move(socket), listener.tcp, listener.label, listener.service.port});
         return;

@@ -49,7 +49,8 @@ struct StreamInfo {
 struct LinkInfo {
     link::LinkId link;
     std::size_t streams;
-    unsigned lanes;
+    unsigned lanes;  // that are up
+    unsigned home;   // which pump has the first
     link::LinkCounters counters;
 
     // Another lane of the same link.
@@ -67,10 +68,9 @@ struct LinkInfo {
 class Pump final : public link::Host {
   public:
     // `wake` is called on the pump thread when there are events to take; it must not block.
-    // `siblings`, which outlives the pump's thread, and `shared`: null for a pump that is alone.
+    // `siblings` outlives the pump's thread.
     Pump(hypervisor::Hypervisor hypervisor, hypervisor::Hypervisor self, const PumpOptions& options,
-         std::function<void()> wake, Siblings* siblings = nullptr,
-         std::shared_ptr<Shared> shared = nullptr);
+         std::function<void()> wake, Siblings& siblings, std::shared_ptr<Shared> shared);
     ~Pump() override;
 
     struct Offer {
@@ -78,18 +78,14 @@ class Pump final : public link::Host {
         hypervisor::GrantRef ring_ref;
         hypervisor::EventChannelPort port;
     };
-    // [any] A new link to `peer` over pages that we grant; order 0: as large as is reasonable.
-    Offer offer(hypervisor::DomId peer, std::uint16_t order);
-    // [any] A new link over pages that `peer` granted.
-    link::LinkId connect(hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
-                         hypervisor::EventChannelPort port);
-    // [any] The same for a lane of a link whose id the caller has made. ENOLINK: the link is over.
-    // For another lane than the first, order 0 is what others leave (ENOSPC: nothing).
-    Offer offer_lane(link::LinkId link, hypervisor::DomId peer, std::uint16_t order,
-                     link::Seat seat);
-    void connect_lane(link::LinkId link, hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
-                      hypervisor::EventChannelPort port, link::Seat seat);
-    // [any] Tells the peer of such a lane, on the first one.
+    // [any] A lane of the link `id`, which the caller has made up, to `peer` over pages that we
+    // grant; order 0: as large as is reasonable, or, for another lane than the first, what others
+    // leave (ENOSPC: nothing). ENOLINK: the link is over.
+    Offer offer(link::LinkId id, hypervisor::DomId peer, std::uint16_t order, link::Seat seat);
+    // [any] The same over pages that `peer` granted.
+    void connect(link::LinkId id, hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
+                 hypervisor::EventChannelPort port, link::Seat seat);
+    // [any] Tells the peer of a further lane, on the first one.
     void announce(link::LinkId link, const abi::Lane& lane);
     // [any] A link of this domain with itself.
     link::LinkId connect_self(std::uint16_t order);
@@ -179,7 +175,7 @@ class Pump final : public link::Host {
     hypervisor::Hypervisor hypervisor_;
     hypervisor::Hypervisor self_;
     PumpOptions options_;
-    Siblings* const siblings_;
+    Siblings& siblings_;
     const std::shared_ptr<Shared> shared_;
     EventQueue events_;
     CommandQueue commands_;

@@ -150,8 +150,8 @@ std::vector<LinkInfo> Pump::links() {
             if (!entry.quiet) {
                 const bool up = entry.link->state() == link::LinkState::kUp ||
                                 entry.link->state() == link::LinkState::kDraining;
-                result.push_back(
-                    {id, entry.link->streams().size(), up ? 1U : 0U, entry.link->counters()});
+                result.push_back({id, entry.link->streams().size(), up ? 1U : 0U,
+                                  entry.link->lanes().home, entry.link->counters()});
             }
         }
         return result;

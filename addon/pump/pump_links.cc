@@ -29,8 +29,7 @@ void Pump::adopt(LinkId id, hypervisor::DomId peer, link::ChannelMemory memory,
 }
 
 // Granting and mapping may take milliseconds: not on the pump thread.
-Pump::Offer Pump::offer_lane(LinkId id, hypervisor::DomId peer, std::uint16_t order,
-                             link::Seat seat) {
+Pump::Offer Pump::offer(LinkId id, hypervisor::DomId peer, std::uint16_t order, link::Seat seat) {
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
     const auto port = commands_.call([&] { return doorbells.allocate_unbound(peer); });
     try {
@@ -47,8 +46,8 @@ Pump::Offer Pump::offer_lane(LinkId id, hypervisor::DomId peer, std::uint16_t or
     }
 }
 
-void Pump::connect_lane(LinkId id, hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
-                        hypervisor::EventChannelPort peer_port, link::Seat seat) {
+void Pump::connect(LinkId id, hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
+                   hypervisor::EventChannelPort peer_port, link::Seat seat) {
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
     const auto port = commands_.call([&] { return doorbells.bind_interdomain(peer, peer_port); });
     try {
@@ -59,17 +58,6 @@ void Pump::connect_lane(LinkId id, hypervisor::DomId peer, hypervisor::GrantRef 
         commands_.post([&doorbells, port] { doorbells.close(port); });
         throw;
     }
-}
-
-Pump::Offer Pump::offer(hypervisor::DomId peer, std::uint16_t order) {
-    return offer_lane(shared_->next_link++, peer, order, {});
-}
-
-LinkId Pump::connect(hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
-                     hypervisor::EventChannelPort port) {
-    const LinkId id = shared_->next_link++;
-    connect_lane(id, peer, ring_ref, port, {});
-    return id;
 }
 
 void Pump::announce(LinkId id, const abi::Lane& lane) {

@@ -12,7 +12,7 @@ using link::LinkId;
 Pumps::Pumps(std::vector<Underneath> hypervisors, const PumpOptions& options,
              const std::function<void()>& wake)
     : shared_(std::make_shared<Shared>(options.memory_total)) {
-    Siblings* const siblings = this;
+    Siblings& siblings = *this;
     for (auto& [hypervisor, self] : hypervisors) {
         pumps_.push_back(std::make_unique<Pump>(std::move(hypervisor), std::move(self), options,
                                                 wake, siblings, shared_));
@@ -60,7 +60,7 @@ Pump::Offer Pumps::offer(hypervisor::DomId peer, std::uint16_t order) {
     const LinkId id = introduce(peer);
     try {
         const std::shared_ptr<link::Lanes> lanes = find(id).lanes;
-        return pump_of(*lanes, 0).offer_lane(id, peer, order, {lanes, 0});
+        return pump_of(*lanes, 0).offer(id, peer, order, {lanes, 0});
     } catch (...) {
         forget(id);
         throw;
@@ -72,7 +72,7 @@ LinkId Pumps::connect(hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
     const LinkId id = introduce(peer);
     try {
         const std::shared_ptr<link::Lanes> lanes = find(id).lanes;
-        pump_of(*lanes, 0).connect_lane(id, peer, ring_ref, port, {lanes, 0});
+        pump_of(*lanes, 0).connect(id, peer, ring_ref, port, {lanes, 0});
         return id;
     } catch (...) {
         forget(id);
@@ -90,14 +90,14 @@ LinkId Pumps::connect_self(std::uint16_t order) {
 void Pumps::offer_lane(LinkId id, unsigned lane, std::uint16_t order) {
     const Known known = find(id);
     const Pump::Offer made =
-        pump_of(*known.lanes, lane).offer_lane(id, known.peer, order, {known.lanes, lane});
+        pump_of(*known.lanes, lane).offer(id, known.peer, order, {known.lanes, lane});
     pump_of(*known.lanes, 0).announce(id, {lane, made.ring_ref, made.port, 0});
 }
 
 void Pumps::connect_lane(LinkId id, unsigned lane, hypervisor::GrantRef ring_ref,
                          hypervisor::EventChannelPort port) {
     const Known known = find(id);
-    pump_of(*known.lanes, lane).connect_lane(id, known.peer, ring_ref, port, {known.lanes, lane});
+    pump_of(*known.lanes, lane).connect(id, known.peer, ring_ref, port, {known.lanes, lane});
 }
 
 void Pumps::close_link(LinkId id, sys::Duration drain) {

@@ -53,9 +53,6 @@ class Pumps final : private Siblings {
     std::vector<StreamInfo> streams();
     // One for each link, its lanes added up.
     std::vector<LinkInfo> links();
-    [[nodiscard]] std::size_t links_of_pump(std::size_t pump) {
-        return pumps_.at(pump)->links().size();
-    }
     void abandon_hypervisor();
     void settle_hypervisor();
     // In the order in which each pump reported them; those of two pumps in any order.

@@ -11,8 +11,8 @@
 
 #include "hypervisor/loopback/connect.h"
 #include "hypervisor/loopback/machine.h"
-#include "hypervisor/self/self.h"
 #include "pump/pumps.h"
+#include "underneath.h"
 
 namespace xsock {
 
@@ -27,13 +27,9 @@ class Domain {
         pump::PumpOptions options;
         options.domid = domid;
         options.timings.longest_poll = longest_poll;
-        std::vector<pump::Underneath> hypervisors;
-        for (unsigned i = 0; i < pumps; ++i) {
-            hypervisors.push_back(
-                {hypervisor::loopback::connect_loopback(dir), hypervisor::make_self_hypervisor()});
-        }
-        pump =
-            std::make_unique<pump::Pumps>(std::move(hypervisors), options, [this] { collect(); });
+        pump = std::make_unique<pump::Pumps>(
+            underneath(pumps, [this] { return hypervisor::loopback::connect_loopback(dir); }),
+            options, [this] { collect(); });
     }
     Domain(const Domain&) = delete;
     Domain& operator=(const Domain&) = delete;

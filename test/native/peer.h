@@ -16,10 +16,10 @@
 #include "abi/frame.h"
 #include "hypervisor/loopback/connect.h"
 #include "hypervisor/loopback/machine.h"
-#include "hypervisor/self/self.h"
 #include "link/channel.h"
-#include "pump/pump.h"
+#include "pump/pumps.h"
 #include "temp_dir.h"
+#include "underneath.h"
 
 namespace by_hand {
 
@@ -171,8 +171,9 @@ struct Stage {
         pump::PumpOptions options;
         options.memory_total = memory_total;
         options.limits.streams_per_peer = streams_per_peer;
-        pump = std::make_unique<pump::Pump>(hypervisor::loopback::connect_loopback(dir(0)),
-                                            hypervisor::make_self_hypervisor(), options, [] {});
+        pump = std::make_unique<pump::Pumps>(
+            underneath(1, [this] { return hypervisor::loopback::connect_loopback(dir(0)); }),
+            options, [] {});
         arrive();
     }
     // A new peer, with a new link.
@@ -210,7 +211,7 @@ struct Stage {
 
     TempDir root;
     hypervisor::loopback::Machine machine{{}};
-    std::unique_ptr<pump::Pump> pump;
+    std::unique_ptr<pump::Pumps> pump;
     std::unique_ptr<Peer> peer;
     link::LinkId link = 0;
 };

@@ -127,13 +127,16 @@ void ports_rest_until_the_domain_is_known() {
     const std::string dir = root.path + "/0";
     std::filesystem::create_directories(dir);
     machine.introduce(0, dir + "/hypercall");
-    hypervisor::Hypervisor resting = hypervisor::loopback::connect_loopback(dir);
-    resting.doorbells = std::make_unique<RestingDoorbells>(std::move(resting.doorbells));
+    const auto connect = [&dir] {
+        hypervisor::Hypervisor resting = hypervisor::loopback::connect_loopback(dir);
+        resting.doorbells = std::make_unique<RestingDoorbells>(std::move(resting.doorbells));
+        return resting;
+    };
     std::atomic<int> told{0};
     std::atomic<int> released{0};
-    pump::Pump* running = nullptr;
-    pump::Pump low(std::move(resting), hypervisor::make_self_hypervisor(), {}, [&] {
-        for (const link::Event& event : running->take_events()) {
+    std::atomic<pump::Pumps*> running{nullptr};
+    pump::Pumps low(underneath(1, connect), {}, [&] {
+        for (const link::Event& event : running.load()->take_events()) {
             told += std::holds_alternative<link::PortsResting>(event) ? 1 : 0;
             released += std::holds_alternative<link::LinkReleased>(event) ? 1 : 0;
         }

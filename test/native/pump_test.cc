@@ -1,7 +1,5 @@
 // The whole data plane in one process: local program -> listener -> link -> target, over a domain's
 // link with itself. Runs under the sanitizers, which the same paths inside Node cannot.
-#include "pump/pump.h"
-
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,11 +17,12 @@
 #include <thread>
 #include <vector>
 
-#include "hypervisor/self/self.h"
 #include "programs.h"
+#include "pump/pumps.h"
 #include "sys/socket.h"
 #include "tap.h"
 #include "temp_dir.h"
+#include "underneath.h"
 
 namespace {
 
@@ -37,12 +36,12 @@ struct Bench {
         pump::PumpOptions options;
         options.limits = limits;
         options.memory_total = memory;
-        pump = std::make_unique<pump::Pump>(hypervisor::make_self_hypervisor(),
-                                            hypervisor::make_self_hypervisor(), options, [this] {
-                                                const std::lock_guard lock(mutex);
-                                                woken = true;
-                                                condition.notify_all();
-                                            });
+        pump = std::make_unique<pump::Pumps>(underneath(1, hypervisor::make_self_hypervisor),
+                                             options, [this] {
+                                                 const std::lock_guard lock(mutex);
+                                                 woken = true;
+                                                 condition.notify_all();
+                                             });
         link = pump->connect_self(order);
         std::vector<link::ExportEntry> entries(3);
         entries[0] = {"svc", 80, true, {false, target, 0}};
@@ -87,7 +86,7 @@ struct Bench {
     std::mutex mutex;
     std::condition_variable condition;
     bool woken = false;
-    std::unique_ptr<pump::Pump> pump;
+    std::unique_ptr<pump::Pumps> pump;
     link::LinkId link = 0;
 };
 

@@ -1,0 +1,22 @@
+// What pumps run on, for tests: so many times the same domain.
+#pragma once
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "hypervisor/self/self.h"
+#include "pump/pumps.h"
+
+namespace xsock {
+
+inline std::vector<pump::Underneath> underneath(
+    unsigned pumps, const std::function<hypervisor::Hypervisor()>& connect) {
+    std::vector<pump::Underneath> result;
+    for (unsigned i = 0; i < pumps; ++i) {
+        result.push_back({connect(), hypervisor::make_self_hypervisor()});
+    }
+    return result;
+}
+
+}  // namespace xsock
