@@ -271,11 +271,9 @@ t.test(
     });
     t.ok(existsSync(join(dom0.run, '3/b')), 'the linked peer and its services stay');
     await dom0.until(3, 'up');
-    t.equal(
-      await dom0.xenstore.read('/local/domain/0/data/xsock/3/instance'),
-      '1'.padStart(32, '0'),
-      'our nodes are published again',
-    );
+    const ours = '/local/domain/0/data/xsock/3/instance';
+    const published = await eventually(() => dom0.xenstore.read(ours));
+    t.equal(published, '1'.padStart(32, '0'), 'our nodes are published again');
     for (const link of host.linksOf(guest.dataplane)) guest.dataplane.end(link, 'closed');
     await dom0.appears('3', false);
   },
