@@ -13,6 +13,8 @@ import { Store } from './broker/store.js';
 import { StreamLog } from './broker/stream-log.js';
 import type { Config } from './config/config.js';
 import { diffConfig } from './config/diff.js';
+import { problemsInDomain } from './config/in-domain.js';
+import { ConfigProblems } from './config/problems.js';
 import type { DaemonStatus, ServiceStatus, StreamStatus } from './control/model.js';
 import type { Dataplane, DataplaneEvent } from './dataplane/dataplane.js';
 import type { VchanPlane } from './dataplane/vchan.js';
@@ -110,7 +112,7 @@ export class Daemon {
   /** Throws what keeps it from serving: `CONFIG_INVALID`, `FILE_ACCESS`, `XENSTORE`, `XENSTORE_GONE`. */
   async start(): Promise<void> {
     const { config, dataplane, xenstore, log, domid } = this.#parts;
-    this.#settings = { config, accounts: await resolveAccounts(config.imports) };
+    this.#settings = await this.#prepared(config);
     this.#name = await readOwnName(xenstore);
     dataplane.reportStreams(log.isLevelEnabled('debug'));
     await this.#view.prepare();
@@ -146,9 +148,9 @@ export class Daemon {
 
   /** Goes by another configuration; what did not change is not touched. What changed, a sentence each. */
   async reload(config: Config): Promise<readonly string[]> {
-    const accounts = await resolveAccounts(config.imports);
+    const settings = await this.#prepared(config);
     const diff = diffConfig(this.#settings.config, config);
-    this.#settings = { config, accounts };
+    this.#settings = settings;
     this.#parts.log.level = config.log.level;
     this.#parts.dataplane.setLimits(config.limits);
     this.#parts.dataplane.reportStreams(this.#parts.log.isLevelEnabled('debug'));
@@ -158,7 +160,7 @@ export class Daemon {
       peer.applyImports();
     }
     await this.#own?.apply();
-    await this.#vchans.apply(config, accounts);
+    await this.#vchans.apply(config, settings.accounts);
     return describeChanges(diff);
   }
 
@@ -236,6 +238,12 @@ export class Daemon {
       }
     }
     return false;
+  }
+
+  async #prepared(config: Config): Promise<Settings> {
+    const problems = problemsInDomain(config, this.#parts.domid);
+    if (problems.length > 0) throw new ConfigProblems(problems);
+    return { config, accounts: await resolveAccounts(config.imports) };
   }
 
   #nameOf(domid: DomId): string | undefined {

@@ -4,12 +4,14 @@ import { parseTarget } from './address.js';
 import type { AllowEntry, ExportConfig, VchanOffer } from './config.js';
 import type { LocatedMap } from './located.js';
 import type { Report } from './report.js';
-import { domidOf, peerSelector, portOf, serviceNameOf, vchanPath } from './selectors.js';
+import { domidOf, peerSelector, portOf, serviceNameOf } from './selectors.js';
 import { Unique } from './unique.js';
+import { ServerPaths, serverPath } from './vchan-path.js';
 
 export function buildExports(root: LocatedMap, report: Report): readonly ExportConfig[] {
   const names = new Unique('a service name that no other export has');
   const ports = new Unique('a port that no other export has');
+  const paths = new ServerPaths();
   return (report.maps(root, 'exports') ?? []).flatMap(item => {
     const nameNode = report.scalar(item, 'name');
     const portNode = report.scalar(item, 'port');
@@ -19,7 +21,7 @@ export function buildExports(root: LocatedMap, report: Report): readonly ExportC
     const port = typeof portNode?.value === 'number' ? portOf(portNode.value) : undefined;
     const target = buildTarget(item, report);
     const allow = buildAllow(item, report);
-    const vchan = buildVchan(item, report);
+    const vchan = buildVchan(item, paths, report);
     if (target === undefined) return [];
     const { file, line, column } = item.place;
     return [{ name, port, target, allow, vchan, source: { file, line, column } }];
@@ -42,14 +44,14 @@ function buildAllow(item: LocatedMap, report: Report): readonly AllowEntry[] {
   });
 }
 
-function buildVchan(item: LocatedMap, report: Report): readonly VchanOffer[] {
+function buildVchan(item: LocatedMap, paths: ServerPaths, report: Report): readonly VchanOffer[] {
   return (report.maps(item, 'vchan') ?? []).flatMap(offer => {
     const peerNode = report.scalar(offer, 'peer');
-    const path = vchanPath(report.text(offer, 'path'), report);
+    const pathNode = report.text(offer, 'path');
+    const path = serverPath(pathNode, report);
+    if (pathNode !== undefined && path !== undefined) paths.add(pathNode, report);
     const peer = peerNode === undefined ? undefined : domidOf(peerNode, report);
-    const { file, line, column } = offer.place;
-    return peer === undefined || path === undefined
-      ? []
-      : [{ peer, path, source: { file, line, column } }];
+    if (peer === undefined || path === undefined || pathNode === undefined) return [];
+    return [{ peer, path, source: pathNode.place }];
   });
 }

@@ -5,7 +5,8 @@ import { DEFAULT_MODE, IMPORT_EVERYTHING } from './defaults.js';
 import type { LocatedMap, LocatedScalar, Place } from './located.js';
 import { formatSource } from './problems.js';
 import type { Report } from './report.js';
-import { covers, peerSelector, serviceSelector, vchanPath } from './selectors.js';
+import { covers, peerSelector, serviceSelector } from './selectors.js';
+import { clientPath, homeOf } from './vchan-path.js';
 
 interface Rule {
   readonly config: ImportConfig;
@@ -28,7 +29,6 @@ function buildRule(item: LocatedMap, report: Report): Rule {
   const modeNode = report.text(item, 'mode');
   const tcpNode = report.text(item, 'tcp');
   const vchanNode = report.text(item, 'vchan');
-  const { file, line, column } = item.place;
   const config: ImportConfig = {
     peer: peerNode === undefined ? { kind: 'any' } : peerSelector(peerNode, report),
     service: serviceNode === undefined ? { kind: 'any' } : serviceSelector(serviceNode, report),
@@ -36,11 +36,20 @@ function buildRule(item: LocatedMap, report: Report): Rule {
     group: account(item, 'group', report),
     mode: modeNode === undefined ? DEFAULT_MODE : Number.parseInt(modeNode.value, 8),
     tcp: tcpNode === undefined ? undefined : listener(tcpNode, report),
-    vchan: vchanPath(vchanNode, report),
-    source: { file, line, column },
+    vchan: clientPath(vchanNode, report),
+    source: item.place,
   };
   if (vchanNode !== undefined && (config.peer.kind !== 'domid' || config.service.kind !== 'name')) {
     report.wrong(vchanNode, 'a rule for one service name of one domid: vchan leads to one server');
+  }
+  if (vchanNode !== undefined && config.peer.kind === 'domid') {
+    const home = homeOf(vchanNode.value);
+    if (home !== undefined && home !== config.peer.domid) {
+      report.warn(
+        vchanNode.place,
+        `the path is in the home of domain ${home}: whoever may write there decides which channel of domain ${config.peer.domid} is used`,
+      );
+    }
   }
   if (vchanNode !== undefined && tcpNode !== undefined) {
     report.wrong(tcpNode, 'no tcp beside vchan');

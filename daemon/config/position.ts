@@ -5,4 +5,6 @@ export interface SourcePosition {
   readonly line: number;
   /** From 1. */
   readonly column: number;
+  /** The key there, e.g. `exports[0].target`, where it is known. */
+  readonly path?: string;
 }

@@ -1,7 +1,6 @@
 /** Who and what a rule is about, from scalars that the schema has accepted. */
 import { type DomId, type ServicePort, toDomId } from '../ids.js';
 import { parseServiceName, type ServiceName, serviceNameFault } from '../service/name.js';
-import { pathProblem } from '../xenstore/rules.js';
 import type { PeerSelector, ServiceSelector } from './config.js';
 import type { LocatedScalar } from './located.js';
 import type { Report } from './report.js';
@@ -35,24 +34,6 @@ export function serviceNameOf(node: LocatedScalar, report: Report): ServiceName 
   const fault = serviceNameFault(text);
   if (fault === undefined) return parseServiceName(text);
   report.wrong(node, `a service name: ${fault}`);
-  return undefined;
-}
-
-/** libxenvchan cuts longer base paths without a word (tools/libs/vchan/init.c, xs_base of 64 bytes). */
-const VCHAN_PATH_MAX = 49;
-
-/** A xenstore path of a libxenvchan server. */
-export function vchanPath(
-  node: (LocatedScalar & { readonly value: string }) | undefined,
-  report: Report,
-): string | undefined {
-  if (node === undefined) return undefined;
-  const problem =
-    node.value.length > VCHAN_PATH_MAX
-      ? `libxenvchan takes ${VCHAN_PATH_MAX} bytes at most`
-      : pathProblem(node.value);
-  if (problem === undefined && node.value !== '/') return node.value;
-  report.wrong(node, `a xenstore path such as data/vchan/web (${problem ?? 'not the root'})`);
   return undefined;
 }
 

@@ -9,8 +9,8 @@ import type { VchanEvent, VchanPlane } from '../dataplane/vchan.js';
 import { isXsockError } from '../errors.js';
 import type { DomId } from '../ids.js';
 import { retryDelay } from '../link/backoff.js';
-import { EVENT_CHANNEL, RING_REF } from '../xenstore/paths.js';
-import type { Permission, Xenstore } from '../xenstore/xenstore.js';
+import type { Xenstore } from '../xenstore/xenstore.js';
+import { VchanNodes } from './nodes.js';
 import { absolutePath } from './paths.js';
 
 /** Rings of 64 KiB: with the control page 33 granted pages. */
@@ -29,7 +29,7 @@ export class VchanServer {
   readonly #parts: ServerParts;
   readonly #offer: VchanOffer;
   readonly #target: ExportConfig['target'];
-  readonly #path: string;
+  readonly #nodes: VchanNodes;
   readonly #log: Logger;
   #relay: number | undefined;
   #failures = 0;
@@ -42,8 +42,9 @@ export class VchanServer {
     this.#parts = parts;
     this.#offer = offer;
     this.#target = target;
-    this.#path = absolutePath(parts.self, offer.path);
-    this.#log = parts.log.child({ vchan: this.#path, peer: offer.peer });
+    const path = absolutePath(parts.self, offer.path);
+    this.#nodes = new VchanNodes(parts.xenstore, path, parts.self, offer.peer);
+    this.#log = parts.log.child({ vchan: path, peer: offer.peer });
   }
 
   start(): void {
@@ -101,29 +102,15 @@ export class VchanServer {
     if (this.#stopped || this.#relay !== undefined) {
       return;
     }
-    const { plane, xenstore, self } = this.#parts;
+    const { plane } = this.#parts;
     const { relay, ringRef, eventChannel } = await plane.serve(
       this.#offer.peer,
       RING_ORDER,
       this.#target,
     );
     this.#relay = relay;
-    const permissions: readonly Permission[] = [
-      { access: 'n', domid: self },
-      { access: 'r', domid: this.#offer.peer },
-    ];
     try {
-      await xenstore.transaction(async operations => {
-        for (const [name, value] of [
-          [RING_REF, ringRef],
-          [EVENT_CHANNEL, eventChannel],
-        ] as const) {
-          await operations.write(`${this.#path}/${name}`, String(value));
-          await operations.setPermissions(`${this.#path}/${name}`, permissions);
-        }
-        // Its watch fires on what is below only if it may read the directory, too, once that is removed.
-        await operations.setPermissions(this.#path, permissions);
-      });
+      await this.#nodes.publish(ringRef, eventChannel);
     } catch (error) {
       this.#relay = undefined;
       plane.terminate(relay);
@@ -133,7 +120,7 @@ export class VchanServer {
 
   async #withdraw(): Promise<void> {
     try {
-      await this.#parts.xenstore.remove(this.#path);
+      await this.#nodes.withdraw();
     } catch (error) {
       if (!isXsockError(error, 'XENSTORE') && !isXsockError(error, 'XENSTORE_GONE')) {
         throw error;

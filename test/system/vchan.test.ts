@@ -5,11 +5,13 @@ import { writeFileSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';
+import { connectXenstore } from '../../daemon/xenstore/client.js';
+import { unixTransport } from '../../daemon/xenstore/transport.js';
 import { eventually } from '../support/eventually.js';
 import { installed } from '../support/installed.js';
 import { output, startServer } from '../support/programs.js';
 import { dial, ended, exchange, hashOf, serve } from '../support/streams.js';
-import { gone, Testbed } from '../support/testbed.js';
+import { gone, stopDaemon, Testbed } from '../support/testbed.js';
 
 /** Domain 3 offers `target` at data/vchan/x for domain 0, which has a door to it. */
 async function pair(t: Test, target: (testbed: Testbed) => string) {
@@ -57,6 +59,34 @@ t.test('programs that connect at the same time are served one after the other', 
   const answers = await Promise.all(questions.map(question => exchange(door, question)));
   t.same(answers, questions);
   t.equal(most, 1);
+});
+
+t.test('a daemon that stops leaves the nodes of others where they are', async t => {
+  const testbed = await Testbed.start(t);
+  const xenstore = await connectXenstore(unixTransport(testbed.xenstored(0)));
+  t.teardown(() => xenstore.close());
+  await xenstore.write('data/vchan/x/of-others', '1');
+  await xenstore.write('data/vchan/y', '1');
+  const daemon = await testbed.daemon(
+    0,
+    'exports: [{name: x, target: "unix:/nobody", vchan: [{peer: 3, path: data/vchan/x}]}]\n',
+  );
+  await eventually(() => xenstore.read('data/vchan/x/ring-ref'));
+  t.equal(await stopDaemon(daemon), 0);
+  t.same(await xenstore.list('data/vchan/x'), ['of-others']);
+  t.same([...(await xenstore.list('data/vchan'))].sort(), ['x', 'y']);
+});
+
+t.test("a vchan server in another domain's home is refused where it would be", async t => {
+  const testbed = await Testbed.start(t);
+  const path = '/local/domain/3/data/vchan/x';
+  await t.rejects(
+    testbed.daemon(
+      0,
+      `exports: [{name: x, target: "unix:/nobody", vchan: [{peer: 3, path: ${path}}]}]\n`,
+    ),
+    { message: /0\.yaml:2:69: exports\[0\]\.vchan\[0\]\.path: found .*this is domain 0/ },
+  );
 });
 
 t.test('curl and a web server', { skip: installed('curl', 'nginx') }, async t => {

@@ -1,8 +1,10 @@
 /** What a wrong configuration gets: every problem, at its line and column, all at once. */
 import t from 'tap';
+import { problemsInDomain } from '../../../daemon/config/in-domain.js';
 import { parseConfig } from '../../../daemon/config/load.js';
 import { ConfigProblems } from '../../../daemon/config/problems.js';
 import { isXsockError } from '../../../daemon/errors.js';
+import type { DomId } from '../../../daemon/ids.js';
 
 function faults(...texts: [string, ...string[]]): readonly string[] {
   const [first, ...others] = texts.map((text, index) => ({ path: `${index}.yaml`, text }));
@@ -68,6 +70,9 @@ t.test('the error carries the list for those who show it as JSON', async t => {
     ]);
   }
 });
+
+const OWN_PLACE =
+  "expected a xenstore path such as data/vchan/web (two or more levels below this domain's own data: nodes are written and removed there)";
 
 /** One fault each: the text, and the one problem (from the column on) that it gets. */
 const table: Readonly<Record<string, readonly [string, string]>> = {
@@ -203,6 +208,48 @@ const table: Readonly<Record<string, readonly [string, string]>> = {
     `exports: [{port: 1, target: unix:/a, vchan: [{peer: 3, path: ${'a'.repeat(50)}}]}]`,
     `1:62: exports[0].vchan[0].path: found "${'a'.repeat(50)}", expected a xenstore path such as data/vchan/web (libxenvchan takes 49 bytes at most)`,
   ],
+  'a vchan server in the place of all domains': [
+    'exports: [{port: 1, target: unix:/a, vchan: [{peer: 3, path: /local/domain}]}]',
+    `1:62: exports[0].vchan[0].path: found "/local/domain", ${OWN_PLACE}`,
+  ],
+  'a vchan server in the home itself': [
+    'exports: [{port: 1, target: unix:/a, vchan: [{peer: 3, path: /local/domain/7}]}]',
+    `1:62: exports[0].vchan[0].path: found "/local/domain/7", ${OWN_PLACE}`,
+  ],
+  'a vchan server in the place of all data': [
+    'exports: [{port: 1, target: unix:/a, vchan: [{peer: 3, path: data}]}]',
+    `1:62: exports[0].vchan[0].path: found "data", ${OWN_PLACE}`,
+  ],
+  'a vchan server on the first level of data': [
+    'exports: [{port: 1, target: unix:/a, vchan: [{peer: 3, path: /local/domain/7/data/x}]}]',
+    `1:62: exports[0].vchan[0].path: found "/local/domain/7/data/x", ${OWN_PLACE}`,
+  ],
+  'a vchan server among the devices': [
+    'exports: [{port: 1, target: unix:/a, vchan: [{peer: 3, path: device/vif/0}]}]',
+    `1:62: exports[0].vchan[0].path: found "device/vif/0", ${OWN_PLACE}`,
+  ],
+  "a vchan server among xsock's nodes": [
+    'exports: [{port: 1, target: unix:/a, vchan: [{peer: 3, path: data/xsock/3}]}]',
+    `1:62: exports[0].vchan[0].path: found "data/xsock/3", expected a xenstore path such as data/vchan/web (data/xsock is where xsock's own nodes are)`,
+  ],
+  'two vchan servers at one path, written in two ways': [
+    `exports:
+  - {port: 1, target: unix:/a, vchan: [{peer: 3, path: data/vchan/x}]}
+  - {port: 2, target: unix:/a, vchan: [{peer: 4, path: /local/domain/7/data/vchan/x}]}`,
+    '3:56: exports[1].vchan[0].path: found "/local/domain/7/data/vchan/x", expected a path of its own (the vchan server at 0.yaml:2 is there)',
+  ],
+  'a vchan server inside another': [
+    'exports: [{port: 1, target: unix:/a, vchan: [{peer: 3, path: data/v/x}, {peer: 4, path: data/v/x/ring-ref}]}]',
+    '1:89: exports[0].vchan[1].path: found "data/v/x/ring-ref", expected a path of its own (the vchan server at 0.yaml:1 is there)',
+  ],
+  'a vchan server around another': [
+    'exports: [{port: 1, target: unix:/a, vchan: [{peer: 3, path: data/v/x/y}, {peer: 4, path: data/v/x}]}]',
+    '1:91: exports[0].vchan[1].path: found "data/v/x", expected a path of its own (the vchan server at 0.yaml:1 is there)',
+  ],
+  'a vchan server of another domain that is looked for everywhere': [
+    'imports: [{peer: 3, service: x, vchan: /local/domain}]',
+    '1:40: imports[0].vchan: found "/local/domain", expected a xenstore path such as data/vchan/web (of one server, not of many domains)',
+  ],
   'a vchan path with a slash at its end, which has crashed xenstored': [
     'exports: [{port: 1, target: unix:/a, vchan: [{peer: 3, path: data/x/}]}]',
     `1:62: exports[0].vchan[0].path: found "data/x/", expected a xenstore path such as data/vchan/web (it ends with '/')`,
@@ -274,6 +321,33 @@ for (const [name, [text, expected]] of Object.entries(table)) {
     t.strictSame(faults(text), [`0.yaml:${expected}`]);
   });
 }
+
+t.test(
+  'vchan paths that are fine: in an own place, and wherever another domain has its server',
+  async t => {
+    const text = `exports:
+  - {port: 1, target: unix:/a, vchan: [{peer: 3, path: data/vchan/x}, {peer: 3, path: data/vchan/y/z}]}
+  - {port: 2, target: unix:/a, vchan: [{peer: 3, path: /local/domain/7/data/vchan/z}]}
+imports:
+  - {peer: 3, service: a, vchan: data/x}
+  - {peer: 3, service: b, vchan: device/vchan/0}
+  - {peer: 0, service: c, vchan: /local/domain/7/data/c}
+`;
+    t.strictSame(faults(text), []);
+    const { warnings } = parseConfig([{ path: 'a.yaml', text }]);
+    t.match(warnings, [{ line: 7, path: 'imports[2].vchan', message: /home of domain 7/ }]);
+  },
+);
+
+t.test('a vchan server in the home of another domain is found where it is to run', async t => {
+  const text =
+    'exports: [{port: 1, target: unix:/a, vchan: [{peer: 3, path: /local/domain/7/data/v/x}]}]';
+  const config = parseConfig([{ path: 'a.yaml', text }]);
+  t.strictSame(problemsInDomain(config, 7 as DomId), []);
+  t.match(problemsInDomain(config, 8 as DomId), [
+    { file: 'a.yaml', line: 1, column: 62, path: 'exports[0].vchan[0].path', expected: /domain 8/ },
+  ]);
+});
 
 t.test('what is set in two files names both places', async t => {
   t.strictSame(

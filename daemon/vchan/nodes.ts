@@ -1,0 +1,83 @@
+/**
+ * The nodes of one libxenvchan server of ours in xenstore. Takes back exactly what it has written: other
+ * programs of this domain may have nodes at the same place.
+ */
+import { isXsockError } from '../errors.js';
+import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
+import { EVENT_CHANNEL, RING_REF } from '../xenstore/paths.js';
+import type { Permission, Xenstore, XenstoreOperations } from '../xenstore/xenstore.js';
+
+export class VchanNodes {
+  readonly #xenstore: Xenstore;
+  readonly #path: string;
+  readonly #permissions: readonly Permission[];
+  /** By path, what was written last. */
+  #written: ReadonlyMap<string, string> = new Map();
+
+  /** `path` is absolute. */
+  constructor(xenstore: Xenstore, path: string, self: DomId, peer: DomId) {
+    this.#xenstore = xenstore;
+    this.#path = path;
+    this.#permissions = [
+      { access: 'n', domid: self },
+      { access: 'r', domid: peer },
+    ];
+  }
+
+  /** Tells the peer of this channel, in the place of an earlier one. */
+  async publish(ringRef: GrantRef, eventChannel: EventChannelPort): Promise<void> {
+    const nodes = new Map([
+      [`${this.#path}/${RING_REF}`, String(ringRef)],
+      [`${this.#path}/${EVENT_CHANNEL}`, String(eventChannel)],
+    ]);
+    // Before the transaction: should its answer be lost with the connection, the nodes may be there.
+    this.#written = nodes;
+    await this.#xenstore.transaction(async operations => {
+      for (const [node, value] of nodes) {
+        await operations.write(node, value);
+        await operations.setPermissions(node, this.#permissions);
+      }
+      // Its watch fires on what is below only if it may read the directory, too, once that is removed.
+      await operations.setPermissions(this.#path, this.#permissions);
+    });
+  }
+
+  /** The nodes that still say what was written, and the directory if nothing else is in it. */
+  async withdraw(): Promise<void> {
+    const written = this.#written;
+    if (written.size === 0) return;
+    await this.#xenstore.transaction(async operations => {
+      for (const [node, value] of written) {
+        if ((await readIfThere(operations, node)) === value) await operations.remove(node);
+      }
+      if (await isEmpty(operations, this.#path)) await operations.remove(this.#path);
+    });
+    this.#written = new Map();
+  }
+}
+
+async function readIfThere(
+  operations: XenstoreOperations,
+  node: string,
+): Promise<string | undefined> {
+  try {
+    return await operations.read(node);
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+async function isEmpty(operations: XenstoreOperations, directory: string): Promise<boolean> {
+  try {
+    return (await operations.list(directory)).length === 0;
+  } catch (error) {
+    if (isGone(error)) return false;
+    throw error;
+  }
+}
+
+/** Removed by somebody, or (EACCES) given to somebody: the domain was restored under another domid. */
+function isGone(error: unknown): boolean {
+  return isXsockError(error, 'XENSTORE', 'ENOENT') || isXsockError(error, 'XENSTORE', 'EACCES');
+}
