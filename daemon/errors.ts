@@ -13,6 +13,8 @@ export type XsockErrorCode =
   | 'DAEMON_UNREACHABLE'
   /** The daemon answered a control request with a refusal. */
   | 'CONTROL_REFUSED'
+  /** Whoever asks the control socket may not ask that; the message names the group to join. */
+  | 'FORBIDDEN'
   /** The hypervisor (loopback or Xen) could not be reached or is gone. */
   | 'HYPERVISOR_UNAVAILABLE'
   /** The native addon is missing or does not load. */

@@ -6,6 +6,7 @@
 #include "binding/dataplane.h"
 #include "binding/file_lock.h"
 #include "binding/loopback_machine.h"
+#include "binding/peer_credentials.h"
 #include "binding/sd_notify.h"
 #include "binding/vchan.h"
 
@@ -17,6 +18,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     xsock::binding::LoopbackMachine::init(env, exports);
     xsock::binding::Vchan::init(env, exports);
     xsock::binding::init_file_lock(env, exports);
+    xsock::binding::init_peer_credentials(env, exports);
     xsock::binding::init_sd_notify(env, exports);
     return exports;
 }

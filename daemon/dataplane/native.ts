@@ -80,6 +80,16 @@ export interface NativeCharacterDevice {
   close(): void;
 }
 
+/** addon/binding/peer_credentials.h: who connected a UNIX socket, as the kernel recorded it then. */
+export interface NativePeerCredentials {
+  /** 0 if the process is in another pid namespace. */
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups. */
+  readonly groups: readonly number[];
+}
+
 export interface Native {
   /** `onData` hears of bytes that were read, and of undefined when there will be no more. */
   readonly CharacterDevice: new (
@@ -91,6 +101,8 @@ export interface Native {
   readonly Dataplane: new (options: DataplaneOptions, wake: () => void) => NativeDataplane;
   readonly Vchan: new (hypervisor: HypervisorChoice, wake: () => void) => NativeVchan;
   readonly LoopbackMachine: new (limits?: object) => NativeLoopbackMachine;
+  /** Of the process that connected the UNIX socket with this descriptor. Throws with `code`. */
+  peerCredentials(descriptor: number): NativePeerCredentials;
   /** sd_notify(3): sends `message` as one datagram; `@` at the start of the path: abstract. */
   sdNotify(socketPath: string, message: string): void;
 }

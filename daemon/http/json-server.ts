@@ -4,21 +4,28 @@
  */
 import { chmod } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { isXsockError, messageOf } from '../errors.js';
 import { freeSocketPath } from './unix-path.js';
 
-export interface JsonRequest {
+export interface JsonRequest<Caller = undefined> {
   /** Values of the `:name` segments of the route's path. */
   readonly params: Readonly<Record<string, string>>;
+  /** What follows the `?`. */
+  readonly query: URLSearchParams;
   /** The parsed body; undefined if there was none. */
   readonly body: unknown;
+  /** Who has connected. */
+  readonly caller: Caller;
 }
 
-export interface Route {
+export interface Route<Caller = undefined> {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** e.g. `/v1/streams/:domid/:id` */
   readonly path: string;
-  readonly handle: (request: JsonRequest) => unknown;
+  /** Throws if this caller may not ask; before a body is read. */
+  readonly admit?: (caller: Caller) => void;
+  readonly handle: (request: JsonRequest<Caller>) => unknown;
 }
 
 /** A request body is a few hundred bytes; this bounds what a client can make us hold. */
@@ -36,12 +43,15 @@ class HttpError extends Error {
   }
 }
 
-export class JsonServer {
-  private readonly routes: readonly Route[];
+export class JsonServer<Caller = undefined> {
+  private readonly routes: readonly Route<Caller>[];
+  private readonly identify: (socket: Socket) => Caller;
   private readonly server: Server;
 
-  constructor(routes: readonly Route[]) {
+  /** `identify` says who has connected; it is asked at each request. */
+  constructor(routes: readonly Route<Caller>[], identify: (socket: Socket) => Caller) {
     this.routes = routes;
+    this.identify = identify;
     this.server = createServer((request, response) => {
       void this.answer(request, response);
     });
@@ -72,9 +82,12 @@ export class JsonServer {
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      const { route, params } = this.match(request);
+      // Before anything is awaited: the connection is open now.
+      const caller = this.identify(request.socket);
+      const { route, params, query } = this.match(request);
+      route.admit?.(caller);
       const body = await readBody(request);
-      const result: unknown = await route.handle({ params, body });
+      const result: unknown = await route.handle({ params, query, body, caller });
       send(response, 200, result ?? {});
     } catch (error) {
       const { status, code } = classify(error);
@@ -82,8 +95,12 @@ export class JsonServer {
     }
   }
 
-  private match(request: IncomingMessage): { route: Route; params: Record<string, string> } {
-    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+  private match(request: IncomingMessage): {
+    readonly route: Route<Caller>;
+    readonly params: Record<string, string>;
+    readonly query: URLSearchParams;
+  } {
+    const { path, query } = parseTarget(request.url ?? '');
     let pathKnown = false;
     for (const route of this.routes) {
       const params = matchPath(route.path, path);
@@ -92,7 +109,7 @@ export class JsonServer {
       }
       pathKnown = true;
       if (route.method === request.method) {
-        return { route, params };
+        return { route, params, query };
       }
     }
     throw pathKnown
@@ -101,9 +118,25 @@ export class JsonServer {
   }
 }
 
+/**
+ * The request target of RFC 9112, section 3.2.1: a path from the root, perhaps with a query. Whole URLs are
+ * for proxies, `//` begins no path of ours, and neither is resolved as a browser would.
+ */
+function parseTarget(target: string): { readonly path: string; readonly query: URLSearchParams } {
+  const [, path = '', query = ''] = /^([^?#]*)(?:\?([^#]*))?$/.exec(target) ?? [];
+  // Printable ASCII: the answer repeats it.
+  if (!/^\/[!-~]*$/.test(path)) {
+    throw new HttpError(400, 'BAD_TARGET', 'a request names a path that begins with a slash');
+  }
+  return { path, query: new URLSearchParams(query) };
+}
+
 function classify(error: unknown): { status: number; code: string } {
   if (error instanceof HttpError) {
     return { status: error.status, code: error.code };
+  }
+  if (isXsockError(error, 'FORBIDDEN')) {
+    return { status: 403, code: error.code };
   }
   return isXsockError(error)
     ? { status: 409, code: error.code }

@@ -1,6 +1,6 @@
 /** The door to a running loopback machine: what `xsock loopback introduce|destroy|list|counts` ask. */
 import { XsockError } from '../errors.js';
-import { JsonServer } from '../http/json-server.js';
+import { JsonServer, type Route } from '../http/json-server.js';
 import { type DomId, parseDomId, toDomId } from '../ids.js';
 import type { DomainInfo, LoopbackMachine, NewDomain } from './machine.js';
 
@@ -33,7 +33,7 @@ function parseDomain(text: string): DomId {
 }
 
 export function createMachineControl(machine: LoopbackMachine): JsonServer {
-  return new JsonServer([
+  const routes: readonly Route[] = [
     { method: 'GET', path: '/v1/domains', handle: (): readonly DomainInfo[] => machine.list() },
     { method: 'GET', path: '/v1/counts', handle: () => machine.counts() },
     {
@@ -46,5 +46,7 @@ export function createMachineControl(machine: LoopbackMachine): JsonServer {
       path: '/v1/domains/:domid',
       handle: ({ params }) => machine.destroy(parseDomain(params.domid ?? '')),
     },
-  ]);
+  ];
+  // Its socket is its user's alone (run.ts).
+  return new JsonServer(routes, () => undefined);
 }

@@ -15,9 +15,11 @@ import { openVchan } from '../dataplane/native-vchan.js';
 import { readOwnDomid } from '../discovery/identity.js';
 import { messageOf } from '../errors.js';
 import { createLogger } from '../log.js';
+import { lookUpGroup } from '../service/accounts.js';
 import { Notifier, processNotifierOptions } from '../systemd/notify.js';
 import { readVersion } from '../version.js';
 import { loadConfiguration } from './configuration.js';
+import { ControlAccess } from './control-access.js';
 import { EXIT_OK, EXIT_UNAVAILABLE } from './exit-code.js';
 import { Opened } from './opened.js';
 import type { DaemonCommand } from './options.js';
@@ -66,13 +68,20 @@ async function serve(
     processNotifierOptions(err => log.warn({ err }, 'the service manager cannot be told')),
   );
   opened.add(() => notifier.close());
+  const access = new ControlAccess(lookUpGroup, log);
+  await access.refresh();
   const reloader = new Reloader({
     initial: config,
     load: () => loadConfiguration(command.config, command.overrides),
-    apply: next => daemon.reload(next),
+    apply: async next => {
+      await access.refresh();
+      return daemon.reload(next);
+    },
     notifier,
   });
-  const control = await serveControl(config.run, controlModel(daemon, reloader));
+  const control = await serveControl(config.run, controlModel(daemon, reloader), () =>
+    access.rules(),
+  );
   opened.add(() => control.close());
   const onHangUp = (): void => void reloadLogged(reloader, log);
   process.on('SIGHUP', onHangUp);

@@ -40,6 +40,11 @@ async function lookUp(
   }
 }
 
+/** Undefined if the system has no such group. Throws `FILE_ACCESS` if it cannot be asked. */
+export function lookUpGroup(name: string): Promise<number | undefined> {
+  return lookUp('group', name);
+}
+
 /** Throws `CONFIG_INVALID` that names every unknown user and group with its place. */
 export async function resolveAccounts(imports: readonly ImportConfig[]): Promise<Accounts> {
   const accounts = new Map<ImportConfig, Ownership>();

@@ -12,7 +12,10 @@ import { temporaryDirectory } from '../../support/temp-directory.js';
 async function serve(t: Test) {
   const run = temporaryDirectory(t);
   const model = new FakeControlModel();
-  const server = await serveControl(run, model);
+  const server = await serveControl(run, model, () => ({
+    uid: process.getuid?.() ?? 0,
+    groups: { reader: undefined, admin: undefined },
+  }));
   t.teardown(() => server.close());
   const xsock = (...args: string[]) => runProgram(t, XSOCK, ['--run', run, ...args]);
   return { run, model, xsock };

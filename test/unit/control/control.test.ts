@@ -10,6 +10,11 @@ import { isXsockError, XsockError } from '../../../daemon/errors.js';
 import { FakeControlModel } from '../../support/fake-control-model.js';
 import { temporaryDirectory } from '../../support/temp-directory.js';
 
+const ownUser = () => ({
+  uid: process.getuid?.() ?? 0,
+  groups: { reader: undefined, admin: undefined },
+});
+
 interface Reply {
   readonly status: number;
   readonly body: Record<string, unknown>;
@@ -35,7 +40,7 @@ function call(socketPath: string, method: string, path: string, body = ''): Prom
 async function serve(t: Test) {
   const run = temporaryDirectory(t);
   const model = new FakeControlModel();
-  const server = await serveControl(run, model);
+  const server = await serveControl(run, model, ownUser);
   t.teardown(() => server.close());
   return { run, model, socket: join(run, 'control'), client: new ControlClient(run) };
 }
@@ -67,6 +72,7 @@ t.test('plain HTTP', async t => {
   const { socket, model } = await serve(t);
   t.strictSame(await call(socket, 'GET', '/v1/health'), { status: 200, body: { status: 'ok' } });
   t.match(await call(socket, 'GET', '/v1/nothing'), { status: 404, body: { code: 'NOT_FOUND' } });
+  t.match(await call(socket, 'GET', '/v1/health?x=1'), { status: 200 });
   t.match(await call(socket, 'POST', '/v1/status'), { status: 405, body: { code: 'METHOD' } });
   t.match(await call(socket, 'POST', '/v1/reload', 'x'.repeat(100_000)), {
     status: 413,
@@ -101,21 +107,21 @@ t.test('curl is a client', { skip: noCurl }, async t => {
 });
 
 t.test('the socket', async t => {
-  t.test('is for the owner and the group', async t => {
+  t.test('lets everybody connect: who asks what is decided by credentials', async t => {
     const { socket } = await serve(t);
-    t.equal(statSync(socket).mode & 0o777, 0o660);
+    t.equal(statSync(socket).mode & 0o777, 0o666);
   });
 
   t.test('goes with the server', async t => {
     const run = temporaryDirectory(t);
-    const server = await serveControl(run, new FakeControlModel());
+    const server = await serveControl(run, new FakeControlModel(), ownUser);
     await server.close();
     t.notOk(existsSync(join(run, 'control')));
   });
 
   t.test('of a living daemon is not taken', async t => {
     const { run, client } = await serve(t);
-    await t.rejects(serveControl(run, new FakeControlModel()), { code: 'PATH_TAKEN' });
+    await t.rejects(serveControl(run, new FakeControlModel(), ownUser), { code: 'PATH_TAKEN' });
     t.match(await client.status(), { pid: 4321 });
   });
 
@@ -125,7 +131,7 @@ t.test('the socket', async t => {
     const script = `require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
     spawnSync(process.execPath, ['-e', script, join(run, 'control')]);
     t.ok(existsSync(join(run, 'control')), 'it left a socket');
-    const server = await serveControl(run, new FakeControlModel());
+    const server = await serveControl(run, new FakeControlModel(), ownUser);
     t.match(await new ControlClient(run).status(), { pid: 4321 });
     await server.close();
   });
@@ -133,12 +139,12 @@ t.test('the socket', async t => {
   t.test('does not replace a file', async t => {
     const run = temporaryDirectory(t);
     writeFileSync(join(run, 'control'), 'precious');
-    await t.rejects(serveControl(run, new FakeControlModel()), { code: 'PATH_TAKEN' });
+    await t.rejects(serveControl(run, new FakeControlModel(), ownUser), { code: 'PATH_TAKEN' });
   });
 
   t.test('with too long a path', async t => {
     const run = join(temporaryDirectory(t), 'x'.repeat(100));
-    await t.rejects(serveControl(run, new FakeControlModel()), { code: 'PATH_TOO_LONG' });
+    await t.rejects(serveControl(run, new FakeControlModel(), ownUser), { code: 'PATH_TOO_LONG' });
   });
 });
 

@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { XsockError } from '../../../daemon/errors.js';
 import { requestJson } from '../../../daemon/http/json-client.js';
-import { JsonServer } from '../../../daemon/http/json-server.js';
+import { JsonServer, type Route } from '../../../daemon/http/json-server.js';
 
 const REMEDY = 'start it';
+const nobody = () => undefined;
 
 async function scratch(test: Test): Promise<string> {
   const dir = await mkdtemp('/tmp/xsj');
@@ -20,7 +21,7 @@ async function scratch(test: Test): Promise<string> {
 
 async function serve(test: Test): Promise<string> {
   const path = join(await scratch(test), 'control');
-  const server = new JsonServer([
+  const routes: readonly Route[] = [
     { method: 'GET', path: '/v1/things/:id', handle: ({ params }) => ({ id: params.id }) },
     { method: 'POST', path: '/v1/echo', handle: ({ body }) => ({ body }) },
     {
@@ -30,7 +31,8 @@ async function serve(test: Test): Promise<string> {
         throw new XsockError('USAGE', 'not this one');
       },
     },
-  ]);
+  ];
+  const server = new JsonServer(routes, nobody);
   await server.listen(path, 0o600);
   test.teardown(() => server.close());
   return path;
@@ -74,6 +76,24 @@ t.test('wrong methods, broken and oversized bodies get their status', async t =>
   t.equal(await raw(path, 'POST', '/v1/echo', ' '.repeat(70_000)), 413);
 });
 
+t.test('a target that is no path of ours is refused, whatever it is', async t => {
+  const path = await serve(t);
+  for (const target of [
+    '//',
+    '//x',
+    '/v1//echo',
+    'http://x/v1/echo',
+    '/v1/echo#a',
+    '*',
+    '?',
+    'x',
+    '/%00',
+  ]) {
+    const status = await raw(path, 'GET', target, '');
+    t.ok(status === 400 || status === 404, `${target}: ${status}`);
+  }
+});
+
 t.test('nobody there: the error names the path and the remedy', async t => {
   const path = join(await scratch(t), 'control');
   await t.rejects(requestJson(path, { method: 'GET', path: '/' }, REMEDY), {
@@ -92,7 +112,10 @@ t.test('the socket of a process that was killed is replaced', async t => {
   child.kill('SIGKILL');
   await once(child, 'exit');
   t.ok(existsSync(path), 'it left its socket');
-  const server = new JsonServer([{ method: 'GET', path: '/', handle: () => ({ fresh: true }) }]);
+  const server = new JsonServer(
+    [{ method: 'GET', path: '/', handle: () => ({ fresh: true }) }],
+    nobody,
+  );
   await server.listen(path, 0o600);
   t.teardown(() => server.close());
   t.same(await requestJson(path, { method: 'GET', path: '/' }, REMEDY), { fresh: true });
@@ -100,13 +123,13 @@ t.test('the socket of a process that was killed is replaced', async t => {
 
 t.test('what is alive or no socket is left alone', async t => {
   const path = await serve(t);
-  await t.rejects(new JsonServer([]).listen(path, 0o600), { code: 'PATH_TAKEN' });
+  await t.rejects(new JsonServer([], nobody).listen(path, 0o600), { code: 'PATH_TAKEN' });
   t.same(await requestJson(path, { method: 'GET', path: '/v1/things/1' }, REMEDY), { id: '1' });
   const file = join(await scratch(t), 'file');
   writeFileSync(file, 'precious');
-  await t.rejects(new JsonServer([]).listen(file, 0o600), { code: 'PATH_TAKEN' });
+  await t.rejects(new JsonServer([], nobody).listen(file, 0o600), { code: 'PATH_TAKEN' });
   t.ok(existsSync(file));
-  await t.rejects(new JsonServer([]).listen(`/tmp/${'x'.repeat(120)}`, 0o600), {
+  await t.rejects(new JsonServer([], nobody).listen(`/tmp/${'x'.repeat(120)}`, 0o600), {
     code: 'PATH_TOO_LONG',
   });
 });
