@@ -192,7 +192,7 @@ export class Daemon {
         name: this.#name,
         instance,
         since: this.#started,
-        services: config.exports.length,
+        services: this.#own?.count ?? 0,
         link: this.#own?.link,
       },
       counters,

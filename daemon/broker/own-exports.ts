@@ -1,17 +1,12 @@
 /**
- * The domain's own exports, under its own domid: bridged inside this process, since Xen cannot map a
- * domain's own grants. Whoever may use the socket may use the service; no allow-list is asked.
+ * The domain's own exports that say `self`, under its own domid: bridged inside this process, since Xen
+ * cannot map a domain's own grants. As with any other domain's services, import rules say which appear and
+ * who may use their sockets.
  */
-import type { ImportConfig } from '../config/config.js';
 import type { LinkId } from '../ids.js';
-import type { OfferedService } from '../link/services-message.js';
 import { compileExports } from '../policy/compile.js';
-import { selectImport } from '../policy/import.js';
-import type { Service } from '../service/imports.js';
+import { selectServices } from '../service/imports.js';
 import type { BrokerContext } from './context.js';
-
-/** Rights of the socket where no import rule says otherwise. */
-const DEFAULT_MODE = 0o660;
 
 export class OwnExports {
   readonly #context: BrokerContext;
@@ -27,6 +22,11 @@ export class OwnExports {
     return this.#link;
   }
 
+  /** How many there are now. */
+  get count(): number {
+    return this.#context.settings().config.exports.filter(({ self }) => self).length;
+  }
+
   async start(): Promise<void> {
     this.#link = await this.#context.dataplane.connectSelf();
     this.#context.routeLink(this.#link, this.#context.self);
@@ -40,9 +40,12 @@ export class OwnExports {
       return;
     }
     const identity = { domid: self, name: this.#name };
-    const { config } = this.#context.settings();
+    const { config, accounts } = this.#context.settings();
     dataplane.setExports(this.#link, compileExports(config.exports, identity, self));
-    const services = config.exports.map(({ name, port }) => this.#service({ name, port }));
+    const offered = config.exports
+      .filter(service => service.self)
+      .map(({ name, port }) => ({ name, port }));
+    const services = selectServices(config.imports, accounts, identity, offered);
     await view.show(this.#link, identity, services);
   }
 
@@ -51,20 +54,5 @@ export class OwnExports {
     if (this.#link !== undefined) {
       await this.#context.dataplane.closeLink(this.#link, drain);
     }
-  }
-
-  #service({ name, port }: OfferedService): Service {
-    const { config, accounts } = this.#context.settings();
-    const identity = { domid: this.#context.self, name: this.#name };
-    const rule: ImportConfig | undefined = selectImport(config.imports, identity, { name, port });
-    const ownership = rule === undefined ? undefined : accounts.get(rule);
-    return {
-      name,
-      port,
-      uid: ownership?.uid ?? -1,
-      gid: ownership?.gid ?? -1,
-      mode: rule?.mode ?? DEFAULT_MODE,
-      tcp: undefined,
-    };
   }
 }

@@ -21,10 +21,11 @@ export function buildExports(root: LocatedMap, report: Report): readonly ExportC
     const port = typeof portNode?.value === 'number' ? portOf(portNode.value) : undefined;
     const target = buildTarget(item, report);
     const allow = buildAllow(item, report);
+    const self = report.scalar(item, 'self')?.value === true;
     const vchan = buildVchan(item, paths, report);
     if (target === undefined) return [];
     const { file, line, column } = item.place;
-    return [{ name, port, target, allow, vchan, source: { file, line, column } }];
+    return [{ name, port, target, allow, self, vchan, source: { file, line, column } }];
   });
 }
 

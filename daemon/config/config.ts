@@ -58,8 +58,10 @@ export interface ExportConfig {
   readonly name: ServiceName | undefined;
   readonly port: ServicePort | undefined;
   readonly target: Target;
-  /** Empty: nobody but this domain itself. */
+  /** Other domains; empty: none. */
   readonly allow: readonly AllowEntry[];
+  /** This domain's own programs reach it too, under the own domid, as an import rule says. */
+  readonly self: boolean;
   /** Peers without xsock that are offered a plain libxenvchan server for it. */
   readonly vchan: readonly VchanOffer[];
   readonly source: SourcePosition;

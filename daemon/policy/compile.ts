@@ -6,7 +6,8 @@ import { decide, type PeerIdentity } from './decide.js';
 
 /**
  * One entry for each export, denied ones included (so that a refusal can tell *denied* from *no such
- * service*). The own domain may always open its own exports: there the modes of the socket files guard.
+ * service*). For the own domain `self` decides, not the allow-list: its programs would otherwise reach a
+ * target with the daemon's rights where the target's own mode denies them.
  */
 export function compileExports(
   exports: readonly ExportConfig[],
@@ -16,7 +17,8 @@ export function compileExports(
   return exports.map(service => ({
     name: service.name,
     port: service.port,
-    allowed: peer.domid === ownDomid || decide({ peer, export: service }).kind === 'allow',
+    allowed:
+      peer.domid === ownDomid ? service.self : decide({ peer, export: service }).kind === 'allow',
     target: service.target,
   }));
 }

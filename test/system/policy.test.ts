@@ -1,7 +1,7 @@
 /** Who may open what, what a refusal looks like, and a reload that touches only what changed. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { eventually } from '../support/eventually.js';
 import { findProgram, installed } from '../support/installed.js';
@@ -26,6 +26,9 @@ t.test('only what is allowed appears', async t => {
   - {name: by-name, target: ${target}, allow: [web]}
   - {name: for-another, target: ${target}, allow: [7]}
   - {name: for-nobody, target: ${target}}
+  - {name: for-itself, target: ${target}, self: true}
+imports:
+  - {service: for-itself, mode: "0600"}
 `,
   );
   const high = await testbed.daemon(3);
@@ -33,7 +36,11 @@ t.test('only what is allowed appears', async t => {
   await socketOf(high, 0, 'by-name');
   t.notOk(existsSync(`${high.run}/0/for-another`));
   t.notOk(existsSync(`${high.run}/0/for-nobody`));
-  t.ok(await echoes(await socketOf(low, 0, 'for-nobody'), 1000), 'the domain itself may');
+  t.notOk(existsSync(`${high.run}/0/for-itself`));
+  const own = await socketOf(low, 0, 'for-itself');
+  t.ok(await echoes(own, 1000), 'the domain itself uses what says self');
+  t.equal(lstatSync(own).mode & 0o777, 0o600, 'with the rights of the import rule');
+  t.same(readdirSync(`${low.run}/0`), ['for-itself'], 'and nothing else of its own');
 });
 
 t.test(

@@ -26,12 +26,13 @@ import { temporaryDirectory } from '../../support/temp-directory.js';
 const source = { file: 'test.yaml', line: 1, column: 1 };
 const id = (domid: number): DomId => domid as DomId;
 
-function exported(name: string, allow: readonly number[]): ExportConfig {
+function exported(name: string, allow: readonly number[], self = false): ExportConfig {
   return {
     name: parseServiceName(name),
     port: undefined,
     target: { kind: 'unix', path: '/nowhere' },
     allow: allow.map(domid => ({ peer: { kind: 'domid', domid: id(domid) }, source })),
+    self,
     vchan: [],
     source,
   };
@@ -124,18 +125,21 @@ async function setUp(t: Test, domids: readonly number[]) {
 
 t.test('two daemons find each other and show what is allowed, no more', async t => {
   const { boot } = await setUp(t, [0, 3]);
-  const dom0 = await boot(0, { exports: [exported('xend', [3]), exported('secret', [])] });
+  const dom0 = await boot(0, {
+    exports: [exported('xend', [3], true), exported('secret', []), exported('hidden', [3, 0])],
+  });
   const guest = await boot(3, { exports: [exported('web', [0])] });
   await dom0.until(3, 'up');
   await guest.until(0, 'up');
   await guest.appears('0/xend');
   await dom0.appears('by-name/name-3/web');
-  t.same(readdirSync(join(guest.run, '0')), ['xend']);
-  t.same(readdirSync(join(dom0.run, '0')), ['secret', 'xend'], 'the own domain may use all');
+  await guest.appears('0/hidden');
+  t.same(readdirSync(join(guest.run, '0')), ['hidden', 'xend']);
+  t.same(readdirSync(join(dom0.run, '0')), ['xend'], 'the own domain has what says self');
   const imported = (await guest.daemon.services()).filter(({ domid }) => domid === 0);
   t.same(
     imported.map(({ name }) => name),
-    ['xend'],
+    ['xend', 'hidden'],
   );
   await dom0.daemon.stop(0);
   await guest.until(0, 'absent');
@@ -247,7 +251,7 @@ t.test('nothing appears any more while the last streams end', async t => {
   const offer = (link: LinkId) =>
     guest.dataplane.emit({ kind: 'services', link, payload: Uint8Array.of(1, 80, 0, 0) });
   links.forEach(offer);
-  await dom0.daemon.reload({ ...dom0.config, exports: [exported('late', [3])] });
+  await dom0.daemon.reload({ ...dom0.config, exports: [exported('late', [3], true)] });
   await dom0.appears('0/late');
   t.equal(listened(), before);
   release();

@@ -16,6 +16,7 @@ function exported(...allow: PeerSelector[]): ExportConfig {
     port: 80 as ServicePort,
     target: { kind: 'unix', path: '/t' },
     allow: allow.map(peer => ({ peer, source })),
+    self: false,
     vchan: [],
     source,
   };
@@ -52,14 +53,14 @@ for (const [what, allow, peer, kind] of TABLE) {
 }
 
 t.test(
-  'the table for the data plane has denied entries too; the domain itself may all',
+  'the table for the data plane has denied entries too; the domain itself may what says self',
   async t => {
-    const exports = [exported(THREE), exported()];
+    const exports = [exported(THREE), { ...exported(), self: true }, exported(ANY)];
     const allowed = (domid: number): boolean[] =>
       compileExports(exports, { domid: id(domid) }, id(0)).map(entry => entry.allowed);
-    t.same(allowed(3), [true, false]);
-    t.same(allowed(4), [false, false]);
-    t.same(allowed(0), [true, true]);
+    t.same(allowed(3), [true, false, true]);
+    t.same(allowed(4), [false, false, true]);
+    t.same(allowed(0), [false, true, false], 'not even by any');
   },
 );
 
