@@ -25,6 +25,8 @@ function exchange(socketPath: string, call: JsonCall): Promise<Answer> {
         method: call.method,
         path: call.path,
         timeout: TIMEOUT_MS,
+        // Node's shared agent would hold the connection for seconds, and with it a descriptor of the server.
+        agent: false,
         headers:
           body === undefined
             ? {}

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import t from 'tap';
-import { eventually } from '../support/eventually.js';
+import { eventually, settled } from '../support/eventually.js';
 import { openDescriptors } from '../support/leaks.js';
 import { dial, echo, echoes, ended, serve } from '../support/streams.js';
 import { gone, killDaemon, socketOf, stopDaemon, Testbed } from '../support/testbed.js';
@@ -48,14 +48,17 @@ t.test(`${ROUNDS} rounds, the two sides by turns`, async t => {
       t.fail(`round ${round}: the restarted daemon does not answer`);
     }
     await socketOf(again, survivor.domid, 'echo');
-    await eventually(async () => {
-      const now = JSON.stringify({
+    const counts = async (): Promise<string> =>
+      JSON.stringify({
         low: openDescriptors(low.process.child.pid ?? 0),
         high: openDescriptors(high.process.child.pid ?? 0),
         machine: await testbed.machine.counts(),
       });
-      steady ??= now;
-      if (now !== steady) throw new Error(`round ${round} leaks: ${steady} ${now}`);
+    steady ??= await settled(counts);
+    const before = steady;
+    await eventually(async () => {
+      const now = await counts();
+      if (now !== before) throw new Error(`after round 0: ${before}, after round ${round}: ${now}`);
     });
   }
   t.pass('descriptors, grants, event channels, nodes and watches are as after the first round');

@@ -1,6 +1,6 @@
 /** Two pumps in each domain: one link, two lanes, streams on both; deaths and ends as with one. */
 import t, { type Test } from 'tap';
-import { eventually } from '../support/eventually.js';
+import { eventually, settled } from '../support/eventually.js';
 import { openDescriptors } from '../support/leaks.js';
 import { dial, echo, echoes, ended, serve } from '../support/streams.js';
 import { killDaemon, socketOf, stopDaemon, Testbed, type TestDaemon } from '../support/testbed.js';
@@ -64,13 +64,16 @@ t.test(`${ROUNDS} deaths of a peer under load: everything ends, nothing leaks`, 
     await Promise.all(ends);
     peer = await testbed.daemon(PEER, yaml);
     await hasLanes(low, 2);
-    await eventually(async () => {
-      const now = JSON.stringify({
+    const counts = async (): Promise<string> =>
+      JSON.stringify({
         low: openDescriptors(low.process.child.pid ?? 0),
         machine: await testbed.machine.counts(),
       });
-      steady ??= now;
-      if (now !== steady) throw new Error(`round ${round} leaks: ${steady} ${now}`);
+    steady ??= await settled(counts);
+    const before = steady;
+    await eventually(async () => {
+      const now = await counts();
+      if (now !== before) throw new Error(`after round 0: ${before}, after round ${round}: ${now}`);
     });
   }
   t.pass('descriptors, grants and event channels are as after the first round');

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { request as httpRequest } from 'node:http';
+import { createServer, request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { XsockError } from '../../../daemon/errors.js';
@@ -100,6 +100,23 @@ t.test('nobody there: the error names the path and the remedy', async t => {
     code: 'DAEMON_UNREACHABLE',
     message: new RegExp(`${path}.*${REMEDY}`),
   });
+});
+
+t.test('a connection ends with its answer', async t => {
+  const path = join(await scratch(t), 'control');
+  const closed: Promise<unknown>[] = [];
+  const server = createServer((request, response) => {
+    t.equal(request.headers.connection, 'close');
+    response.end('{}');
+  });
+  server.on('connection', socket => closed.push(once(socket, 'close')));
+  await once(server.listen(path), 'listening');
+  t.teardown(() => server.close());
+  for (let call = 0; call < 3; call++) {
+    await requestJson(path, { method: 'GET', path: '/' }, REMEDY);
+  }
+  await Promise.all(closed);
+  t.equal(closed.length, 3, 'none is used again');
 });
 
 t.test('the socket of a process that was killed is replaced', async t => {
