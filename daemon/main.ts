@@ -8,6 +8,8 @@ import { parseDaemonOptions, USAGE } from './process/options.js';
 import { onXen } from './process/surroundings.js';
 import { readVersion } from './version.js';
 
+const LAST_LINES_MS = 1000;
+
 async function main(argv: readonly string[]): Promise<number> {
   const command = parseDaemonOptions(argv, {
     loopback: process.env.XSOCK_LOOPBACK,
@@ -34,10 +36,16 @@ async function main(argv: readonly string[]): Promise<number> {
     case 'run': {
       // Loaded when needed: checking a configuration takes neither the addon nor a hypervisor.
       const { runDaemon } = await import('./process/run.js');
-      return runDaemon(command);
+      const code = await runDaemon(command);
+      // Log lines that nobody reads would keep the process: what waits gets a second, and no more.
+      setTimeout(() => process.exit(), LAST_LINES_MS).unref();
+      return code;
     }
   }
 }
+
+// Whoever read what we say there is gone: there is nobody left to tell.
+process.stderr.on('error', () => {});
 
 try {
   process.exitCode = await main(process.argv.slice(2));

@@ -29,6 +29,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : EXIT_FAILURE);
 });
 
+process.stderr.on('error', () => process.exit(EXIT_FAILURE));
+
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
