@@ -123,6 +123,7 @@ export class Daemon {
       }
     });
     xenstore.onConnection(connected => this.#onXenstore(connected));
+    xenstore.onWatchProblem((path, problem) => this.#onWatchProblem(path, problem));
     await this.#store.mark();
     if (domid !== 0) {
       this.#restored = new RestoreWatch({
@@ -323,6 +324,17 @@ export class Daemon {
     this.#publishAgain().catch((error: unknown) =>
       log.error({ err: error }, 'our nodes cannot be written'),
     );
+  }
+
+  #onWatchProblem(path: string, problem: string | undefined): void {
+    if (problem === undefined) {
+      this.#parts.log.info({ path }, 'xenstored has accepted the watch');
+    } else {
+      this.#parts.log.error(
+        { path },
+        `${problem}: changes there are not seen; raise xenstored's quota of watches or lower the number of peers (docs/xen.md); retrying`,
+      );
+    }
   }
 
   async #publishAgain(): Promise<void> {

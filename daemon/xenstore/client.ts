@@ -1,58 +1,86 @@
 /**
- * The xenstore client: keeps a connection, makes it anew when it is lost, sets the watches again and
+ * The xenstore client: keeps a connection and makes it anew when it is lost, with all watches set again;
  * runs transactions until they get through.
  */
 import { isXsockError, XsockError } from '../errors.js';
 import { Connection } from './connection.js';
 import { Operations } from './operations.js';
 import { watchPathProblem } from './rules.js';
+import { Transactions } from './transactions.js';
 import type { XenstoreTransport } from './transport.js';
-import { joinFields, MessageType, splitFields } from './wire.js';
-import type { Permission, Watch, Xenstore, XenstoreOperations } from './xenstore.js';
+import { WatchRegistry } from './watches.js';
+import type {
+  Permission,
+  Watch,
+  WatchProblemListener,
+  Xenstore,
+  XenstoreOperations,
+} from './xenstore.js';
 
 export interface XenstoreOptions {
   /** Milliseconds before the nth attempt to reconnect (n from 0). Default: 100 doubling to 5,000. */
   readonly reconnectDelay?: (attempt: number) => number;
   /** Milliseconds before the nth repetition of a transaction. Default: up to 2 to the n, random. */
   readonly retryDelay?: (attempt: number) => number;
+  /** Milliseconds after the nth refusal of a watch in a row (n from 1). Default: 1,000 doubling to 60,000. */
+  readonly refusedDelay?: (refusals: number) => number;
+  /** Milliseconds that xenstored has for each answer, see Connection. Default: ANSWER_TIMEOUT. */
+  readonly answerTimeout?: number;
 }
 
-const MAX_TRANSACTION_ATTEMPTS = 20;
-
-interface RegisteredWatch {
-  readonly path: string;
-  readonly onEvent: (changed: string) => void;
-}
-
-const delay = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
+/**
+ * Milliseconds, far above what a busy xenstored takes. One that does not answer has hung: nothing that waits for
+ * it (a start, a stop, a reload) may wait for ever.
+ */
+const ANSWER_TIMEOUT = 10_000;
 
 export class XenstoreClient implements Xenstore {
   readonly #transport: XenstoreTransport;
   readonly #reconnectDelay: (attempt: number) => number;
-  readonly #retryDelay: (attempt: number) => number;
-  readonly #watches = new Map<string, RegisteredWatch>();
-  readonly #listeners: ((connected: boolean) => void)[] = [];
+  readonly #answerTimeout: number;
+  readonly #watches: WatchRegistry;
+  readonly #transactions: Transactions;
   readonly #operations: Operations;
+  readonly #connectionListeners: ((connected: boolean) => void)[] = [];
+  readonly #problemListeners: WatchProblemListener[] = [];
   #connection: Connection | undefined;
   #reconnect: NodeJS.Timeout | undefined;
-  #nextToken = 1;
+  /** Attempts to reconnect since the listeners were last told of a connection. */
+  #attempts = 0;
+  /** What the listeners were told last. */
+  #told = true;
   #closed = false;
 
   constructor(transport: XenstoreTransport, options: XenstoreOptions = {}) {
     this.#transport = transport;
     this.#reconnectDelay =
       options.reconnectDelay ?? (attempt => Math.min(100 * 2 ** attempt, 5_000));
-    this.#retryDelay = options.retryDelay ?? (attempt => Math.random() * 2 ** Math.min(attempt, 7));
-    this.#operations = new Operations(() => this.#live(), 0);
+    this.#answerTimeout = options.answerTimeout ?? ANSWER_TIMEOUT;
+    this.#watches = new WatchRegistry({
+      retryDelay:
+        options.refusedDelay ?? (refusals => Math.min(1_000 * 2 ** (refusals - 1), 60_000)),
+      onProblem: (path, problem) => {
+        for (const listener of this.#problemListeners) listener(path, problem);
+      },
+    });
+    const live = (): Connection => this.#live();
+    this.#transactions = new Transactions(
+      live,
+      options.retryDelay ?? (attempt => Math.random() * 2 ** Math.min(attempt, 7)),
+    );
+    this.#operations = new Operations(live, 0);
   }
 
   /** Connects for the first time. Throws `XENSTORE_GONE` if nobody answers. */
   async open(): Promise<void> {
     const stream = await this.#transport.connect();
-    this.#connection = new Connection(stream, this.#transport.maxOutstanding, {
-      onWatchEvent: (path, token) => this.#watches.get(token)?.onEvent(path),
+    const { maxOutstanding } = this.#transport;
+    const limits = { maxOutstanding, answerTimeout: this.#answerTimeout };
+    this.#connection = new Connection(stream, limits, {
+      onWatchEvent: (path, token) => this.#watches.fire(path, token),
       onEnd: () => this.#lost(),
     });
+    this.#watches.connected(this.#connection);
   }
 
   read(path: string): Promise<string> {
@@ -76,33 +104,8 @@ export class XenstoreClient implements Xenstore {
   setPermissions(path: string, permissions: readonly Permission[]): Promise<void> {
     return this.#operations.setPermissions(path, permissions);
   }
-
-  async transaction<T>(body: (operations: XenstoreOperations) => Promise<T>): Promise<T> {
-    for (let attempt = 0; ; attempt++) {
-      // All of one transaction on one connection: its id means nothing to the next.
-      const connection = this.#live();
-      const id = await startTransaction(connection);
-      let result: T;
-      try {
-        result = await body(new Operations(() => connection, id));
-      } catch (error) {
-        await endTransaction(connection, id, false).catch((abort: unknown) => {
-          if (!isXsockError(abort, 'XENSTORE_GONE')) {
-            throw abort;
-          }
-        });
-        throw error;
-      }
-      try {
-        await endTransaction(connection, id, true);
-        return result;
-      } catch (error) {
-        if (!isXsockError(error, 'XENSTORE', 'EAGAIN') || attempt >= MAX_TRANSACTION_ATTEMPTS) {
-          throw error;
-        }
-        await delay(this.#retryDelay(attempt));
-      }
-    }
+  transaction<T>(body: (operations: XenstoreOperations) => Promise<T>): Promise<T> {
+    return this.#transactions.run(body);
   }
 
   async watch(path: string, onEvent: (changed: string) => void): Promise<Watch> {
@@ -112,25 +115,21 @@ export class XenstoreClient implements Xenstore {
         subject: path,
       });
     }
-    const token = String(this.#nextToken++);
-    this.#watches.set(token, { path, onEvent });
-    try {
-      await this.#live().request(MessageType.watch, 0, joinFields([path, token]));
-    } catch (error) {
-      this.#watches.delete(token);
-      throw error;
-    }
-    return { close: () => this.#unwatch(path, token) };
+    return await this.#watches.add(path, onEvent);
   }
 
   onConnection(listener: (connected: boolean) => void): void {
-    this.#listeners.push(listener);
+    this.#connectionListeners.push(listener);
+  }
+
+  onWatchProblem(listener: WatchProblemListener): void {
+    this.#problemListeners.push(listener);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#reconnect);
-    this.#watches.clear();
+    this.#watches.close();
     this.#connection?.close();
   }
 
@@ -144,37 +143,30 @@ export class XenstoreClient implements Xenstore {
     return this.#connection;
   }
 
-  async #unwatch(path: string, token: string): Promise<void> {
-    if (!this.#watches.delete(token) || this.#connection === undefined) {
-      return;
-    }
-    try {
-      await this.#connection.request(MessageType.unwatch, 0, joinFields([path, token]));
-    } catch (error) {
-      if (!isXsockError(error, 'XENSTORE_GONE')) {
-        throw error;
-      }
-    }
-  }
-
   #lost(): void {
     this.#connection = undefined;
+    this.#watches.lost();
     if (this.#closed) {
       return;
     }
-    for (const listener of this.#listeners) {
-      listener(false);
+    this.#tell(false);
+    this.#scheduleReconnect();
+  }
+
+  #tell(connected: boolean): void {
+    if (connected !== this.#told) {
+      this.#told = connected;
+      for (const listener of this.#connectionListeners) listener(connected);
     }
-    this.#scheduleReconnect(0);
   }
 
-  #scheduleReconnect(attempt: number): void {
-    this.#reconnect = setTimeout(() => {
-      void this.#tryReconnect(attempt);
-    }, this.#reconnectDelay(attempt));
+  /** Longer each time, until a connection has lasted long enough to set the watches. */
+  #scheduleReconnect(): void {
+    const wait = this.#reconnectDelay(this.#attempts++);
+    this.#reconnect = setTimeout(() => void this.#tryReconnect(), wait);
   }
 
-  async #tryReconnect(attempt: number): Promise<void> {
+  async #tryReconnect(): Promise<void> {
     try {
       await this.open();
     } catch (error) {
@@ -182,36 +174,20 @@ export class XenstoreClient implements Xenstore {
         throw error;
       }
       if (!this.#closed) {
-        this.#scheduleReconnect(attempt + 1);
+        this.#scheduleReconnect();
       }
       return;
     }
+    const connection = this.#connection;
     if (this.#closed) {
-      this.#connection?.close();
+      connection?.close();
       return;
     }
-    if (await this.#watchAgain()) {
-      for (const listener of this.#listeners) {
-        listener(true);
-      }
-    }
-  }
-
-  /** False if the connection went while at it: #lost() has then begun anew. */
-  async #watchAgain(): Promise<boolean> {
-    const connection = this.#live();
-    try {
-      await Promise.all(
-        [...this.#watches].map(([token, { path }]) =>
-          connection.request(MessageType.watch, 0, joinFields([path, token])),
-        ),
-      );
-      return this.#connection === connection;
-    } catch (error) {
-      if (!isXsockError(error, 'XENSTORE_GONE')) {
-        connection.close();
-      }
-      return false;
+    await this.#watches.setAll();
+    // Gone again meanwhile: #lost() has then begun anew.
+    if (connection !== undefined && connection === this.#connection) {
+      this.#attempts = 0;
+      this.#tell(true);
     }
   }
 }
@@ -224,13 +200,4 @@ export async function connectXenstore(
   const client = new XenstoreClient(transport, options);
   await client.open();
   return client;
-}
-
-async function startTransaction(connection: Connection): Promise<number> {
-  const answer = await connection.request(MessageType.transactionStart, 0, joinFields(['']));
-  return Number(splitFields(answer)?.[0]);
-}
-
-async function endTransaction(connection: Connection, id: number, commit: boolean): Promise<void> {
-  await connection.request(MessageType.transactionEnd, id, joinFields([commit ? 'T' : 'F']));
 }

@@ -1,6 +1,7 @@
 /**
  * One connection to xenstored: requests out, answers in by request id, watch events aside. Knows
- * nothing of reconnecting. Ends with the first fault and then fails everything that waits.
+ * nothing of reconnecting. Ends with the first fault, a missing answer included, and then fails everything
+ * that waits.
  */
 import type { Duplex } from 'node:stream';
 import { messageOf, XsockError } from '../errors.js';
@@ -8,6 +9,8 @@ import { encodeMessage, type Message, MessageDecoder, MessageType, splitFields }
 
 interface Waiting {
   readonly message: Omit<Message, 'requestId'>;
+  /** Of the connection's clock, since it was sent. */
+  ticks: number;
   readonly resolve: (answer: Message) => void;
   readonly reject: (error: XsockError) => void;
 }
@@ -17,13 +20,30 @@ export interface ConnectionHandlers {
   readonly onEnd: (error: XsockError) => void;
 }
 
+export interface ConnectionLimits {
+  /** Requests that may be under way, as the transport says. */
+  readonly maxOutstanding: number;
+  /**
+   * Milliseconds that xenstored has at least for an answer, at most half as many more. Answers come in order: a
+   * missing one holds up all, so the connection ends, and with it what was asked and not answered.
+   */
+  readonly answerTimeout: number;
+}
+
+/**
+ * Time is counted in ticks of half the limit: while this process is stopped, or its domain paused, there is one at
+ * most, so that xenstored's answers that wait to be read are not taken for missing ones.
+ */
+const TICKS = 2;
+
 function gone(why: string): XsockError {
   return new XsockError('XENSTORE_GONE', `the connection to xenstored is gone: ${why}`);
 }
 
 export class Connection {
   readonly #stream: Duplex;
-  readonly #maxOutstanding: number;
+  readonly #limits: ConnectionLimits;
+  readonly #clock: NodeJS.Timeout;
   readonly #handlers: ConnectionHandlers;
   readonly #decoder = new MessageDecoder();
   readonly #outstanding = new Map<number, Waiting>();
@@ -31,11 +51,11 @@ export class Connection {
   #nextId = 1;
   #ended: XsockError | undefined;
 
-  /** `maxOutstanding`: requests that may be under way, as the transport says. */
-  constructor(stream: Duplex, maxOutstanding: number, handlers: ConnectionHandlers) {
+  constructor(stream: Duplex, limits: ConnectionLimits, handlers: ConnectionHandlers) {
     this.#stream = stream;
-    this.#maxOutstanding = maxOutstanding;
+    this.#limits = limits;
     this.#handlers = handlers;
+    this.#clock = setInterval(() => this.#tick(), limits.answerTimeout / TICKS).unref();
     stream.on('data', (chunk: Buffer) => this.#receive(chunk));
     stream.once('error', error => this.#end(gone(messageOf(error))));
     stream.once('close', () => this.#end(gone('it was closed')));
@@ -48,7 +68,7 @@ export class Connection {
         reject(this.#ended);
         return;
       }
-      this.#queue.push({ message: { type, transaction, payload }, resolve, reject });
+      this.#queue.push({ message: { type, transaction, payload }, ticks: 0, resolve, reject });
       this.#pump();
     });
     if (answer.type === MessageType.error) {
@@ -68,7 +88,7 @@ export class Connection {
   }
 
   #pump(): void {
-    while (this.#outstanding.size < this.#maxOutstanding) {
+    while (this.#outstanding.size < this.#limits.maxOutstanding) {
       const next = this.#queue.shift();
       if (next === undefined) {
         return;
@@ -77,6 +97,17 @@ export class Connection {
       this.#nextId = requestId === 0xffff_ffff ? 1 : requestId + 1;
       this.#outstanding.set(requestId, next);
       this.#stream.write(encodeMessage({ ...next.message, requestId }));
+    }
+  }
+
+  #tick(): void {
+    for (const waiting of this.#outstanding.values()) {
+      waiting.ticks += 1;
+      if (waiting.ticks > TICKS) {
+        const seconds = this.#limits.answerTimeout / 1000;
+        this.#end(gone(`xenstored has not answered a request within ${seconds} s`));
+        return;
+      }
     }
   }
 
@@ -113,6 +144,7 @@ export class Connection {
       return;
     }
     this.#ended = error;
+    clearInterval(this.#clock);
     this.#stream.destroy();
     for (const waiting of [...this.#outstanding.values(), ...this.#queue]) {
       waiting.reject(error);

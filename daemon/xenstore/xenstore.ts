@@ -27,19 +27,31 @@ export interface XenstoreOperations {
 }
 
 export interface Watch {
+  /** Why it is not set now, for people; undefined while it is. It is set as soon as it can be. */
+  readonly problem: string | undefined;
   /** Stops the watch; no event is delivered afterwards. */
   close(): Promise<void>;
 }
 
+/** Told when xenstored refuses a watch, and (`problem` undefined) when it has accepted it after all. */
+export type WatchProblemListener = (path: string, problem: string | undefined) => void;
+
 export interface Xenstore extends XenstoreOperations {
-  /** Runs `body` in a transaction; run again from the start when xenstored answers EAGAIN (bounded). */
+  /**
+   * Runs `body` in a transaction, after those asked for before; again from the start when xenstored answers
+   * EAGAIN (bounded). A body must not begin another one.
+   */
   transaction<T>(body: (operations: XenstoreOperations) => Promise<T>): Promise<T>;
   /**
    * Calls back with the path that changed at or below `path` (or a special path such as
    * `@introduceDomain`). Fires once at once, and once after every reconnect: always look again.
+   *
+   * The watch holds until it is closed. Without a connection, or when the connection is lost meanwhile, it
+   * is set by the next one; a refused one (a quota) is asked for again. Throws `XENSTORE_INVALID` alone.
    */
   watch(path: string, onEvent: (changed: string) => void): Promise<Watch>;
-  /** Told when the connection is lost (false) and back with all watches set again (true). */
+  /** Told when the connection is lost (false), and when it is back and all watches were asked for (true). */
   onConnection(listener: (connected: boolean) => void): void;
+  onWatchProblem(listener: WatchProblemListener): void;
   close(): Promise<void>;
 }

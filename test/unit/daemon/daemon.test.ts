@@ -4,127 +4,13 @@
  */
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { pino } from 'pino';
-import t, { type Test } from 'tap';
-import type { Config, ExportConfig, PeerConfig } from '../../../daemon/config/config.js';
-import {
-  DEFAULT_HEARTBEAT,
-  DEFAULT_LIMITS,
-  DEFAULT_LOG,
-  IMPORT_EVERYTHING,
-} from '../../../daemon/config/defaults.js';
-import { Daemon } from '../../../daemon/daemon.js';
-import type { DomId, LinkId } from '../../../daemon/ids.js';
-import { Xenstored } from '../../../daemon/loopback/xenstored/xenstored.js';
-import { parseServiceName } from '../../../daemon/service/name.js';
-import { connectXenstore } from '../../../daemon/xenstore/client.js';
-import { unixTransport } from '../../../daemon/xenstore/transport.js';
+import t from 'tap';
+import type { LinkId } from '../../../daemon/ids.js';
+import { exported, peerConfig, setUpHost } from '../../support/daemon-host.js';
 import { eventually } from '../../support/eventually.js';
-import { FakeHost } from '../../support/fake-dataplane.js';
-import { temporaryDirectory } from '../../support/temp-directory.js';
-
-const source = { file: 'test.yaml', line: 1, column: 1 };
-const id = (domid: number): DomId => domid as DomId;
-
-function exported(name: string, allow: readonly number[], self = false): ExportConfig {
-  return {
-    name: parseServiceName(name),
-    port: undefined,
-    target: { kind: 'unix', path: '/nowhere' },
-    allow: allow.map(domid => ({ peer: { kind: 'domid', domid: id(domid) }, source })),
-    self,
-    vchan: [],
-    source,
-  };
-}
-
-const peer = (domid: number): PeerConfig => ({ domid: id(domid), name: undefined, source });
-
-/** A host with these domains, none of which runs a daemon yet. */
-async function setUp(t: Test, domids: readonly number[]) {
-  const directory = temporaryDirectory(t);
-  let xenstored = new Xenstored();
-  const host = new FakeHost();
-  t.teardown(() => xenstored.close());
-  const fill = async (present: readonly number[]): Promise<void> => {
-    for (const domid of present) {
-      await xenstored.listen(domid, join(directory, String(domid)));
-      xenstored.createHome({ domid, name: `name-${domid}`, uuid: `uuid-${domid}` });
-      xenstored.introduce(domid);
-    }
-  };
-  await fill(domids);
-  /** As after a crash: an empty one, that knows of these domains only. */
-  const replaceXenstored = async (present: readonly number[]): Promise<void> => {
-    await xenstored.close();
-    xenstored = new Xenstored();
-    await fill(present);
-  };
-  let starts = 0;
-  const boot = async (domid: number, given: Partial<Config> = {}) => {
-    const run = join(directory, `r${domid}`);
-    const instance = String(++starts).padStart(32, '0');
-    const config: Config = {
-      run,
-      log: { ...DEFAULT_LOG, level: 'silent' },
-      peers: undefined,
-      directory: { publish: [], trust: false },
-      exports: [],
-      imports: [IMPORT_EVERYTHING],
-      limits: DEFAULT_LIMITS,
-      link: {
-        ringOrder: 12,
-        heartbeatInterval: DEFAULT_HEARTBEAT.interval,
-        heartbeatTimeout: DEFAULT_HEARTBEAT.timeout,
-        pollTime: 0,
-        pumps: 1,
-      },
-      drainTimeout: 0,
-      warnings: [],
-      ...given,
-    };
-    const xenstore = await connectXenstore(unixTransport(join(directory, String(domid))));
-    const dataplane = host.dataplane(id(domid), instance);
-    const daemon = new Daemon({
-      config,
-      configPath: 'test.yaml',
-      version: '0',
-      hypervisor: 'loopback',
-      domid: id(domid),
-      instance,
-      dataplane,
-      xenstore,
-      log: pino({ level: 'silent' }),
-      onHypervisorGone: () => undefined,
-      onRestored: () => undefined,
-      openVchan: () => {
-        throw new Error('no raw vchan here');
-      },
-    });
-    t.teardown(async () => {
-      await daemon.stop(0);
-      await dataplane.close();
-      await xenstore.close();
-    });
-    await daemon.start();
-    const linkState = async (of: number): Promise<string | undefined> =>
-      (await daemon.status()).peers.find(({ domid }) => domid === of)?.state;
-    const until = (of: number, wanted: string) =>
-      eventually(async () => {
-        const state = await linkState(of);
-        if (state !== wanted) throw new Error(`the link with ${of} is ${state}, not ${wanted}`);
-      });
-    const appears = (path: string, there = true) =>
-      eventually(async () => {
-        if (existsSync(join(run, path)) !== there) throw new Error(`${path}: ${!there}`);
-      });
-    return { daemon, dataplane, xenstore, config, run, until, appears };
-  };
-  return { xenstored, host, boot, replaceXenstored };
-}
 
 t.test('two daemons find each other and show what is allowed, no more', async t => {
-  const { boot } = await setUp(t, [0, 3]);
+  const { boot } = await setUpHost(t, [0, 3]);
   const dom0 = await boot(0, {
     exports: [exported('xend', [3], true), exported('secret', []), exported('hidden', [3, 0])],
   });
@@ -148,7 +34,7 @@ t.test('two daemons find each other and show what is allowed, no more', async t 
 });
 
 t.test('a reload touches only what changed', async t => {
-  const { boot } = await setUp(t, [0, 3]);
+  const { boot } = await setUpHost(t, [0, 3]);
   const dom0 = await boot(0, { exports: [exported('a', [3])] });
   const guest = await boot(3);
   await guest.appears('0/a');
@@ -168,9 +54,9 @@ t.test('a reload touches only what changed', async t => {
 });
 
 t.test('a peer that is dropped and wanted again is announced again', async t => {
-  const { host, boot } = await setUp(t, [0, 3, 4]);
-  const other = await boot(4, { peers: [peer(3)] });
-  const guest = await boot(3, { peers: [peer(4)] });
+  const { host, boot } = await setUpHost(t, [0, 3, 4]);
+  const other = await boot(4, { peers: [peerConfig(3)] });
+  const guest = await boot(3, { peers: [peerConfig(4)] });
   await guest.until(4, 'up');
   let release = (): void => {};
   const held = new Promise<void>(resolve => {
@@ -178,7 +64,7 @@ t.test('a peer that is dropped and wanted again is announced again', async t => 
   });
   guest.dataplane.before = call => (call === 'closeLink' ? held : undefined);
   await guest.daemon.reload({ ...guest.config, peers: [] });
-  await guest.daemon.reload({ ...guest.config, peers: [peer(4)] });
+  await guest.daemon.reload({ ...guest.config, peers: [peerConfig(4)] });
   // More requests than either end takes, on the connection that both use.
   const requests = async (): Promise<void> => {
     for (let count = 0; count < 40; count++) await guest.xenstore.read('domid');
@@ -196,7 +82,7 @@ t.test('a peer that is dropped and wanted again is announced again', async t => 
 });
 
 t.test('a daemon that starts again is linked with again', async t => {
-  const { host, boot } = await setUp(t, [0, 3]);
+  const { host, boot } = await setUpHost(t, [0, 3]);
   const dom0 = await boot(0, { exports: [exported('a', [3])] });
   const first = await boot(3);
   await first.appears('0/a');
@@ -208,7 +94,7 @@ t.test('a daemon that starts again is linked with again', async t => {
 });
 
 t.test('a peer whose list of services is nonsense loses its link, and gets another', async t => {
-  const { boot } = await setUp(t, [0, 3]);
+  const { boot } = await setUpHost(t, [0, 3]);
   const dom0 = await boot(0, { exports: [exported('a', [3])] });
   const guest = await boot(3);
   await guest.appears('0/a');
@@ -230,7 +116,7 @@ t.test('a peer whose list of services is nonsense loses its link, and gets anoth
 });
 
 t.test('nothing appears any more while the last streams end', async t => {
-  const { boot } = await setUp(t, [0, 3]);
+  const { boot } = await setUpHost(t, [0, 3]);
   const dom0 = await boot(0, { exports: [exported('a', [3])] });
   const guest = await boot(3);
   await guest.appears('0/a');
@@ -261,7 +147,7 @@ t.test('nothing appears any more while the last streams end', async t => {
 t.test(
   'xenstored comes back without its contents: links that are up stay, others do not',
   async t => {
-    const { boot, host, replaceXenstored } = await setUp(t, [0, 3, 4]);
+    const { boot, host, replaceXenstored } = await setUpHost(t, [0, 3, 4]);
     const dom0 = await boot(0, { exports: [exported('a', [3])] });
     const guest = await boot(3, { exports: [exported('b', [0])] });
     await dom0.appears('3/b');
@@ -286,7 +172,7 @@ t.test(
 t.test(
   'event channels are given back once it is known that the domain was not restored',
   async t => {
-    const { boot } = await setUp(t, [0, 3]);
+    const { boot } = await setUpHost(t, [0, 3]);
     const dom0 = await boot(0);
     dom0.dataplane.emit({ kind: 'ports-resting' });
     await eventually(async () => {
@@ -305,7 +191,7 @@ t.test(
 );
 
 t.test('links that end before the restore is noticed close no event channel', async t => {
-  const { boot } = await setUp(t, [0, 3]);
+  const { boot } = await setUpHost(t, [0, 3]);
   await boot(0);
   const guest = await boot(3);
   await guest.until(0, 'up');

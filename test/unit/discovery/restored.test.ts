@@ -24,7 +24,7 @@ function fakeHome() {
     read,
     watch: async (_path: string, onEvent: () => void): Promise<Watch> => {
       fire = onEvent;
-      return { close: async () => {} };
+      return { problem: undefined, close: async () => {} };
     },
   } as unknown as Xenstore;
   return { nodes, xenstore, fire: () => fire() };

@@ -1,7 +1,5 @@
 /** The xenstore client: reconnects, keeps the rules, bounds what is under way. Wire codec included. */
-import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
+import type { Socket } from 'node:net';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { connectXenstore } from '../../../daemon/xenstore/client.js';
@@ -13,34 +11,8 @@ import {
   type Message,
   MessageDecoder,
   MessageType,
-  splitFields,
 } from '../../../daemon/xenstore/wire.js';
-import { temporaryDirectory } from '../../support/temp-directory.js';
-
-/** A server that answers as told; the test sees every request. */
-async function fakeXenstored(t: Test, answer: (message: Message, socket: Socket) => void) {
-  const path = join(temporaryDirectory(t), 'xs');
-  const sockets: Socket[] = [];
-  const server = createServer(socket => {
-    sockets.push(socket);
-    const decoder = new MessageDecoder();
-    socket.on('error', () => {});
-    socket.on('data', (chunk: Buffer) => {
-      for (const message of decoder.push(chunk)) answer(message, socket);
-    });
-  });
-  server.listen(path);
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  return { path, sockets };
-}
-
-const reply = (socket: Socket, { type, requestId, transaction }: Message, payload: Buffer) =>
-  socket.write(encodeMessage({ type, requestId, transaction, payload }));
-const fast = { reconnectDelay: () => 1, retryDelay: () => 0 };
+import { fakeXenstored, fast, refuse, reply } from '../../support/fake-xenstored.js';
 
 t.test('messages survive any fragmentation', async () => {
   fc.assert(
@@ -125,44 +97,6 @@ t.test('at most 16 requests are under way, or as many as the transport takes', a
   t.same(await readMany(t, 1), { values: expected, together: 1 }, 'a device takes one');
 });
 
-t.test('a lost connection: requests fail, watches are set again, listeners are told', async t => {
-  let watches = 0;
-  const { path, sockets } = await fakeXenstored(t, (message, socket) => {
-    if (message.type === MessageType.watch) {
-      watches += 1;
-      reply(socket, message, joinFields(['OK']));
-      const [node = '', token = ''] = splitFields(message.payload) ?? [];
-      socket.write(
-        encodeMessage({
-          type: MessageType.watchEvent,
-          requestId: 0,
-          transaction: 0,
-          payload: joinFields([node, token]),
-        }),
-      );
-    }
-  });
-  const client = await connectXenstore(unixTransport(path), fast);
-  t.teardown(() => client.close());
-  const states: boolean[] = [];
-  let events = 0;
-  let again = (): void => {};
-  client.onConnection(connected => states.push(connected));
-  await client.watch('data/x', () => {
-    events += 1;
-    if (events === 2) again();
-  });
-  const unanswered = client.read('n');
-  const second = new Promise<void>(resolve => {
-    again = resolve;
-  });
-  sockets[0]?.destroy();
-  await t.rejects(unanswered, { code: 'XENSTORE_GONE' });
-  await second;
-  t.equal(watches, 2);
-  t.same(states.slice(0, 1), [false]);
-});
-
 t.test('nonsense from the server ends the connection', async t => {
   const { path } = await fakeXenstored(t, (message, socket) => {
     reply(socket, { ...message, requestId: message.requestId + 5 }, Buffer.alloc(0));
@@ -179,7 +113,7 @@ t.test('a transaction is tried again a bounded number of times', async t => {
     if (message.type === MessageType.transactionStart) reply(socket, message, joinFields(['9']));
     else {
       ends += 1;
-      reply(socket, { ...message, type: MessageType.error }, joinFields(['EAGAIN']));
+      refuse(socket, message, 'EAGAIN');
     }
   });
   const client = await connectXenstore(unixTransport(path), fast);

@@ -1,0 +1,147 @@
+/**
+ * The watches that a client's users have asked for. They outlive connections: each is set on every new one, and
+ * asked for again with back-off where xenstored refuses it, so that no user has to think of either.
+ */
+import { isXsockError, messageOf, type XsockError } from '../errors.js';
+import type { Connection } from './connection.js';
+import { joinFields, MessageType } from './wire.js';
+import type { Watch, WatchProblemListener } from './xenstore.js';
+
+const NOT_CONNECTED = 'there is no connection to xenstored';
+
+interface Registered {
+  readonly path: string;
+  readonly token: string;
+  readonly onEvent: (changed: string) => void;
+  /** The connection on which it is set, or was asked for: never twice. */
+  on: Connection | undefined;
+  /** Why it is not set; undefined while it is. */
+  problem: string | undefined;
+  /** Refusals in a row. */
+  refusals: number;
+  retry: NodeJS.Timeout | undefined;
+}
+
+export interface WatchRegistryParts {
+  /** Milliseconds until a watch that was refused `refusals` times in a row is asked for again. */
+  readonly retryDelay: (refusals: number) => number;
+  readonly onProblem: WatchProblemListener;
+}
+
+export class WatchRegistry {
+  readonly #parts: WatchRegistryParts;
+  readonly #watches = new Map<string, Registered>();
+  #connection: Connection | undefined;
+  #nextToken = 1;
+
+  constructor(parts: WatchRegistryParts) {
+    this.#parts = parts;
+  }
+
+  /** Registers a watch of a checked path. Resolves once it is set, refused, or without a connection. */
+  async add(path: string, onEvent: (changed: string) => void): Promise<Watch> {
+    const watch: Registered = {
+      path,
+      token: String(this.#nextToken++),
+      onEvent,
+      on: undefined,
+      problem: NOT_CONNECTED,
+      refusals: 0,
+      retry: undefined,
+    };
+    this.#watches.set(watch.token, watch);
+    await this.#set(watch);
+    return {
+      get problem() {
+        return watch.problem;
+      },
+      close: () => this.#remove(watch),
+    };
+  }
+
+  fire(path: string, token: string): void {
+    this.#watches.get(token)?.onEvent(path);
+  }
+
+  /** There is a connection; setAll() comes when it shall be used for the watches that there are. */
+  connected(connection: Connection): void {
+    this.#connection = connection;
+  }
+
+  /** Resolves when xenstored has answered for each, or the connection is gone. */
+  async setAll(): Promise<void> {
+    await Promise.all([...this.#watches.values()].map(watch => this.#set(watch)));
+  }
+
+  lost(): void {
+    this.#connection = undefined;
+    for (const watch of this.#watches.values()) {
+      clearTimeout(watch.retry);
+      watch.on = undefined;
+      watch.problem = NOT_CONNECTED;
+    }
+  }
+
+  close(): void {
+    this.lost();
+    this.#watches.clear();
+  }
+
+  async #set(watch: Registered): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined || connection === watch.on) {
+      return;
+    }
+    watch.on = connection;
+    try {
+      await connection.request(MessageType.watch, 0, joinFields([watch.path, watch.token]));
+    } catch (error) {
+      if (!isXsockError(error)) {
+        throw error;
+      }
+      // Without the connection: the next one sets it.
+      if (connection === this.#connection && error.code !== 'XENSTORE_GONE') {
+        this.#refused(watch, error);
+      }
+      return;
+    }
+    if (connection === this.#connection) {
+      watch.problem = undefined;
+      if (watch.refusals > 0) {
+        watch.refusals = 0;
+        this.#parts.onProblem(watch.path, undefined);
+      }
+    }
+  }
+
+  #refused(watch: Registered, error: XsockError): void {
+    watch.on = undefined;
+    watch.refusals += 1;
+    watch.problem = `xenstored refuses the watch on ${watch.path}: ${error.errno ?? messageOf(error)}`;
+    if (watch.refusals === 1) {
+      this.#parts.onProblem(watch.path, watch.problem);
+    }
+    if (this.#watches.has(watch.token)) {
+      const wait = this.#parts.retryDelay(watch.refusals);
+      watch.retry = setTimeout(() => void this.#set(watch), wait);
+    }
+  }
+
+  async #remove(watch: Registered): Promise<void> {
+    clearTimeout(watch.retry);
+    if (!this.#watches.delete(watch.token) || watch.on === undefined) {
+      return;
+    }
+    try {
+      // After the request that sets it, should that be under way: xenstored answers in order.
+      await watch.on.request(MessageType.unwatch, 0, joinFields([watch.path, watch.token]));
+    } catch (error) {
+      // ENOENT: it has just been refused.
+      const notSet =
+        isXsockError(error, 'XENSTORE_GONE') || isXsockError(error, 'XENSTORE', 'ENOENT');
+      if (!notSet) {
+        throw error;
+      }
+    }
+  }
+}
