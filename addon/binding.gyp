@@ -21,7 +21,7 @@
       "target_name": "xsock",
       "dependencies": [
         "xsock_core",
-        "<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except"
+        "<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except_all"
       ],
       "defines": ["NAPI_VERSION=8"],
       "sources": ["<@(sources_of_binding)"],

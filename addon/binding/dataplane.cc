@@ -2,6 +2,10 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
 #include "binding/async.h"
 #include "binding/convert.h"
 #include "binding/error.h"
@@ -19,6 +23,26 @@ std::uint32_t u32(const Napi::CallbackInfo& info, std::size_t index) {
 
 std::uint16_t domid(const Napi::CallbackInfo& info, std::size_t index) {
     return static_cast<std::uint16_t>(u32(info, index));
+}
+
+// Longer than anybody waits, and far from where time overflows.
+constexpr std::int64_t kLongestDrain = std::int64_t{24} * 60 * 60 * 1000;
+
+pump::Pumps& opened(const std::shared_ptr<pump::Pumps>& pumps) {
+    return binding::opened(pumps, "the data plane is closed");
+}
+
+std::vector<pump::Underneath> hypervisors_from_js(const Napi::Object& options) {
+    const std::uint32_t count = options.Get("pumps").ToNumber().Uint32Value();
+    if (count < 1 || count > abi::kMaxLanes) {
+        sys::throw_errno("pumps", EINVAL);
+    }
+    const Napi::Object where = options.Get("hypervisor").As<Napi::Object>();
+    std::vector<pump::Underneath> result;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        result.push_back({connect_hypervisor(where), hypervisor::make_self_hypervisor()});
+    }
+    return result;
 }
 
 }  // namespace
@@ -51,7 +75,6 @@ void Dataplane::init(Napi::Env env, Napi::Object exports) {
 
 Dataplane::Dataplane(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Dataplane>(info) {
     const Napi::Object options = info[0].As<Napi::Object>();
-    const Napi::Object where = options.Get("hypervisor").As<Napi::Object>();
     const pump::PumpOptions pump_options = options_from_js(options);
     // One slot: wake-ups that find it taken are not needed, the batch that is due will have it all.
     wake_ = Napi::ThreadSafeFunction::New(info.Env(), info[1].As<Napi::Function>(), "xsock events",
@@ -59,12 +82,7 @@ Dataplane::Dataplane(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Dataplan
     Napi::ThreadSafeFunction wake = wake_;
     try {
         pumps_ = translated(info.Env(), [&] {
-            std::vector<pump::Underneath> hypervisors;
-            for (std::uint32_t i = 0; i < options.Get("pumps").ToNumber().Uint32Value(); ++i) {
-                hypervisors.push_back(
-                    {connect_hypervisor(where), hypervisor::make_self_hypervisor()});
-            }
-            return std::make_shared<pump::Pumps>(std::move(hypervisors), pump_options,
+            return std::make_shared<pump::Pumps>(hypervisors_from_js(options), pump_options,
                                                  [wake] { wake.NonBlockingCall(); });
         });
     } catch (...) {
@@ -88,22 +106,34 @@ void Dataplane::settle_hypervisor(const Napi::CallbackInfo& info) {
 }
 
 void Dataplane::abandon_hypervisor(const Napi::CallbackInfo& info) {
-    translated(info.Env(), [&] { pumps_->abandon_hypervisor(); });
+    if (pumps_) {  // as above
+        translated(info.Env(), [&] { pumps_->abandon_hypervisor(); });
+    }
 }
 
-void Dataplane::close(const Napi::CallbackInfo&) {
-    if (pumps_) {
-        pumps_->stop();
-        pumps_.reset();
-        wake_.Release();
-    }
+// Ends the threads on a worker: JavaScript does not wait for a pump that hangs. Twice is once.
+Napi::Value Dataplane::close(const Napi::CallbackInfo& info) {
+    return AsyncCall<bool>::start(
+        info.Env(),
+        [pumps = std::exchange(pumps_, nullptr)] {
+            if (pumps) {
+                pumps->stop();
+            }
+            return pumps != nullptr;
+        },
+        [wake = wake_](Napi::Env env, const bool& was_open) mutable {
+            if (was_open) {
+                wake.Release();
+            }
+            return env.Undefined();
+        });
 }
 
 Napi::Value Dataplane::offer(const Napi::CallbackInfo& info) {
     return AsyncCall<pump::Pump::Offer>::start(
         info.Env(),
         [pumps = pumps_, peer = domid(info, 0), order = domid(info, 1)] {
-            return pumps->offer(peer, order);
+            return opened(pumps).offer(peer, order);
         },
         [](Napi::Env env, const pump::Pump::Offer& made) {
             Napi::Object result = Napi::Object::New(env);
@@ -118,7 +148,7 @@ Napi::Value Dataplane::connect(const Napi::CallbackInfo& info) {
     return AsyncCall<link::LinkId>::start(
         info.Env(),
         [pumps = pumps_, peer = domid(info, 0), ring_ref = u32(info, 1), port = u32(info, 2)] {
-            return pumps->connect(peer, ring_ref, port);
+            return opened(pumps).connect(peer, ring_ref, port);
         },
         [](Napi::Env env, const link::LinkId& link) { return Napi::Number::New(env, link); });
 }
@@ -127,7 +157,7 @@ Napi::Value Dataplane::offer_lane(const Napi::CallbackInfo& info) {
     return AsyncCall<bool>::start(
         info.Env(),
         [pumps = pumps_, link = u32(info, 0), lane = u32(info, 1), order = domid(info, 2)] {
-            pumps->offer_lane(link, lane, order);
+            opened(pumps).offer_lane(link, lane, order);
             return true;
         },
         [](Napi::Env env, const bool&) { return env.Undefined(); });
@@ -138,7 +168,7 @@ Napi::Value Dataplane::connect_lane(const Napi::CallbackInfo& info) {
         info.Env(),
         [pumps = pumps_, link = u32(info, 0), lane = u32(info, 1), ring_ref = u32(info, 2),
          port = u32(info, 3)] {
-            pumps->connect_lane(link, lane, ring_ref, port);
+            opened(pumps).connect_lane(link, lane, ring_ref, port);
             return true;
         },
         [](Napi::Env env, const bool&) { return env.Undefined(); });
@@ -146,35 +176,38 @@ Napi::Value Dataplane::connect_lane(const Napi::CallbackInfo& info) {
 
 Napi::Value Dataplane::connect_self(const Napi::CallbackInfo& info) {
     return translated(info.Env(), [&] {
-        return Napi::Number::New(info.Env(), pumps_->connect_self(domid(info, 0)));
+        return Napi::Number::New(info.Env(), opened(pumps_).connect_self(domid(info, 0)));
     });
 }
 
 void Dataplane::close_link(const Napi::CallbackInfo& info) {
     translated(info.Env(), [&] {
-        pumps_->close_link(u32(info, 0), sys::milliseconds(info[1].ToNumber().Int64Value()));
+        const std::int64_t drain = info[1].ToNumber().Int64Value();
+        opened(pumps_).close_link(
+            u32(info, 0), sys::milliseconds(std::clamp(drain, std::int64_t{0}, kLongestDrain)));
     });
 }
 
 void Dataplane::set_exports(const Napi::CallbackInfo& info) {
     auto table =
         std::make_shared<const link::ExportTable>(exports_from_js(info[1].As<Napi::Array>()));
-    translated(info.Env(), [&] { pumps_->set_exports(u32(info, 0), std::move(table)); });
+    translated(info.Env(), [&] { opened(pumps_).set_exports(u32(info, 0), std::move(table)); });
 }
 
 void Dataplane::send_services(const Napi::CallbackInfo& info) {
-    translated(info.Env(), [&] { pumps_->send_services(u32(info, 0), bytes_from_js(info[1])); });
+    translated(info.Env(),
+               [&] { opened(pumps_).send_services(u32(info, 0), bytes_from_js(info[1])); });
 }
 
 void Dataplane::set_limits(const Napi::CallbackInfo& info) {
     const Napi::Object limits = info[0].As<Napi::Object>();
     const auto total = static_cast<std::size_t>(limits.Get("memoryTotal").ToNumber().Int64Value());
-    translated(info.Env(), [&] { pumps_->set_limits(limits_from_js(limits), total); });
+    translated(info.Env(), [&] { opened(pumps_).set_limits(limits_from_js(limits), total); });
 }
 
 void Dataplane::report_streams(const Napi::CallbackInfo& info) {
     const bool wanted = info[0].ToBoolean();
-    translated(info.Env(), [&] { pumps_->report_streams(wanted); });
+    translated(info.Env(), [&] { opened(pumps_).report_streams(wanted); });
 }
 
 Napi::Value Dataplane::listen(const Napi::CallbackInfo& info) {
@@ -203,7 +236,7 @@ Napi::Value Dataplane::listen(const Napi::CallbackInfo& info) {
         }
         link::ListenerId listener = 0;
         try {
-            listener = pumps_->listen(number("link"), service, tcp, std::move(socket));
+            listener = opened(pumps_).listen(number("link"), service, tcp, std::move(socket));
         } catch (const std::system_error&) {
             if (!tcp) {
                 ::unlink(path.c_str());  // the link has gone meanwhile: nobody would remove it
@@ -220,20 +253,20 @@ Napi::Value Dataplane::listen(const Napi::CallbackInfo& info) {
 }
 
 void Dataplane::unlisten(const Napi::CallbackInfo& info) {
-    translated(info.Env(), [&] { pumps_->unlisten(u32(info, 0)); });
+    translated(info.Env(), [&] { opened(pumps_).unlisten(u32(info, 0)); });
 }
 
 Napi::Value Dataplane::streams(const Napi::CallbackInfo& info) {
-    return translated(info.Env(), [&] { return to_js(info.Env(), pumps_->streams()); });
+    return translated(info.Env(), [&] { return to_js(info.Env(), opened(pumps_).streams()); });
 }
 
 Napi::Value Dataplane::links(const Napi::CallbackInfo& info) {
-    return translated(info.Env(), [&] { return to_js(info.Env(), pumps_->links()); });
+    return translated(info.Env(), [&] { return to_js(info.Env(), opened(pumps_).links()); });
 }
 
 Napi::Value Dataplane::terminate(const Napi::CallbackInfo& info) {
     return translated(info.Env(), [&] {
-        return Napi::Boolean::New(info.Env(), pumps_->terminate(u32(info, 0), u32(info, 1)));
+        return Napi::Boolean::New(info.Env(), opened(pumps_).terminate(u32(info, 0), u32(info, 1)));
     });
 }
 

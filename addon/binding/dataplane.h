@@ -1,6 +1,7 @@
 // The JavaScript class `Dataplane`: a door to the pumps. JavaScript thread only; what may take long
 // runs on a libuv worker. Events are announced by the `wake` callback (never waited for by the
-// pump) and fetched by takeEvents().
+// pump) and fetched by takeEvents(). After close() every call says ECANCELED, but those that have
+// nothing left to do: takeEvents(), settleHypervisor(), abandonHypervisor(), close().
 #pragma once
 
 #include <napi.h>
@@ -40,7 +41,7 @@ class Dataplane final : public Napi::ObjectWrap<Dataplane> {
     Napi::Value take_events(const Napi::CallbackInfo& info);
     void abandon_hypervisor(const Napi::CallbackInfo& info);
     void settle_hypervisor(const Napi::CallbackInfo& info);
-    void close(const Napi::CallbackInfo& info);
+    Napi::Value close(const Napi::CallbackInfo& info);  // () => Promise
 
     std::shared_ptr<pump::Pumps> pumps_;
     Napi::ThreadSafeFunction wake_;

@@ -4,8 +4,12 @@
 
 #include <napi.h>
 
+#include <cerrno>
 #include <cstring>
+#include <memory>
 #include <system_error>
+
+#include "sys/error.h"
 
 namespace xsock::binding {
 
@@ -15,6 +19,15 @@ inline Napi::Error to_js(Napi::Env env, const std::system_error& error) {
     result.Set("code", Napi::String::New(env, name == nullptr ? "UNKNOWN" : name));
     result.Set("errno", Napi::Number::New(env, error.code().value()));
     return result;
+}
+
+// What a class works on until its close(); after that ECANCELED, which says what is closed.
+template <typename Work>
+Work& opened(const std::shared_ptr<Work>& work, const char* closed) {
+    if (work == nullptr) {
+        sys::throw_errno(closed, ECANCELED);
+    }
+    return *work;
 }
 
 // Runs `function`; a std::system_error leaves it as a JavaScript error.

@@ -1,5 +1,7 @@
 #include "binding/vchan.h"
 
+#include <utility>
+
 #include "binding/async.h"
 #include "binding/convert.h"
 #include "binding/error.h"
@@ -11,6 +13,10 @@ namespace {
 
 std::uint32_t u32(const Napi::CallbackInfo& info, std::size_t index) {
     return static_cast<std::uint32_t>(info[index].ToNumber().Int64Value());
+}
+
+vchan::Relays& opened(const std::shared_ptr<vchan::Relays>& relays) {
+    return binding::opened(relays, "the raw vchans are closed");
 }
 
 // The words of daemon/dataplane/vchan.ts.
@@ -114,12 +120,22 @@ Vchan::~Vchan() {
     }
 }
 
-void Vchan::close(const Napi::CallbackInfo&) {
-    if (relays_) {
-        relays_->stop();
-        relays_.reset();
-        wake_.Release();
-    }
+// Ends the thread on a worker, as Dataplane::close().
+Napi::Value Vchan::close(const Napi::CallbackInfo& info) {
+    return AsyncCall<bool>::start(
+        info.Env(),
+        [relays = std::exchange(relays_, nullptr)] {
+            if (relays) {
+                relays->stop();
+            }
+            return relays != nullptr;
+        },
+        [wake = wake_](Napi::Env env, const bool& was_open) mutable {
+            if (was_open) {
+                wake.Release();
+            }
+            return env.Undefined();
+        });
 }
 
 Napi::Value Vchan::serve(const Napi::CallbackInfo& info) {
@@ -127,8 +143,8 @@ Napi::Value Vchan::serve(const Napi::CallbackInfo& info) {
         info.Env(),
         [relays = relays_, peer = u32(info, 0), order = u32(info, 1),
          target = address_from_js(info[2].As<Napi::Object>())] {
-            return relays->serve(static_cast<hypervisor::DomId>(peer),
-                                 static_cast<std::uint16_t>(order), target);
+            return opened(relays).serve(static_cast<hypervisor::DomId>(peer),
+                                        static_cast<std::uint16_t>(order), target);
         },
         [](Napi::Env env, const vchan::Relays::Offer& made) {
             Napi::Object result = Napi::Object::New(env);
@@ -144,7 +160,8 @@ Napi::Value Vchan::connect(const Napi::CallbackInfo& info) {
         info.Env(),
         [relays = relays_, door = u32(info, 0), peer = u32(info, 1), ring_ref = u32(info, 2),
          port = u32(info, 3)] {
-            return relays->connect(door, static_cast<hypervisor::DomId>(peer), ring_ref, port);
+            return opened(relays).connect(door, static_cast<hypervisor::DomId>(peer), ring_ref,
+                                          port);
         },
         [](Napi::Env env, const vchan::RelayId& relay) { return Napi::Number::New(env, relay); });
 }
@@ -153,20 +170,20 @@ Napi::Value Vchan::open_door(const Napi::CallbackInfo& info) {
     return translated(info.Env(), [&] {
         sys::UniqueFd socket = sys::listen_unix(info[0].ToString().Utf8Value(), u32(info, 1),
                                                 u32(info, 2), u32(info, 3));
-        return Napi::Number::New(info.Env(), relays_->open_door(std::move(socket)));
+        return Napi::Number::New(info.Env(), opened(relays_).open_door(std::move(socket)));
     });
 }
 
 void Vchan::close_door(const Napi::CallbackInfo& info) {
-    translated(info.Env(), [&] { relays_->close_door(u32(info, 0)); });
+    translated(info.Env(), [&] { opened(relays_).close_door(u32(info, 0)); });
 }
 
 void Vchan::refuse(const Napi::CallbackInfo& info) {
-    translated(info.Env(), [&] { relays_->refuse(u32(info, 0)); });
+    translated(info.Env(), [&] { opened(relays_).refuse(u32(info, 0)); });
 }
 
 void Vchan::terminate(const Napi::CallbackInfo& info) {
-    translated(info.Env(), [&] { relays_->terminate(u32(info, 0)); });
+    translated(info.Env(), [&] { opened(relays_).terminate(u32(info, 0)); });
 }
 
 void Vchan::settle_hypervisor(const Napi::CallbackInfo& info) {
@@ -176,7 +193,9 @@ void Vchan::settle_hypervisor(const Napi::CallbackInfo& info) {
 }
 
 void Vchan::abandon_hypervisor(const Napi::CallbackInfo& info) {
-    translated(info.Env(), [&] { relays_->abandon_hypervisor(); });
+    if (relays_) {
+        translated(info.Env(), [&] { relays_->abandon_hypervisor(); });
+    }
 }
 
 Napi::Value Vchan::take_events(const Napi::CallbackInfo& info) {

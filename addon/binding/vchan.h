@@ -1,6 +1,6 @@
 // The JavaScript class `Vchan`: a door to the raw vchan streams. JavaScript thread only; what may
 // take long runs on a libuv worker. Events are announced by the `wake` callback and fetched by
-// takeEvents().
+// takeEvents(). After close() calls say ECANCELED, as Dataplane's.
 #pragma once
 
 #include <napi.h>
@@ -30,7 +30,7 @@ class Vchan final : public Napi::ObjectWrap<Vchan> {
     Napi::Value take_events(const Napi::CallbackInfo& info);
     void abandon_hypervisor(const Napi::CallbackInfo& info);
     void settle_hypervisor(const Napi::CallbackInfo& info);
-    void close(const Napi::CallbackInfo& info);
+    Napi::Value close(const Napi::CallbackInfo& info);  // () => Promise
 
     std::shared_ptr<vchan::Relays> relays_;
     Napi::ThreadSafeFunction wake_;

@@ -14,6 +14,9 @@ using link::LinkId;
 
 void Pump::adopt(LinkId id, hypervisor::DomId peer, link::ChannelMemory memory,
                  DoorbellSource& source, hypervisor::EventChannelPort port, link::Seat seat) {
+    if (links_.contains(id)) {
+        sys::throw_errno("lane", EEXIST);
+    }
     const link::Identity identity{options_.domid, peer, options_.instance};
     now_ = sys::Clock::now();
     auto link = std::make_unique<link::Link>(*this, id, identity, std::move(memory),

@@ -87,8 +87,17 @@ LinkId Pumps::connect_self(std::uint16_t order) {
     return id;
 }
 
+// The first lane comes with its link.
+Pumps::Known Pumps::find_further(LinkId id, unsigned lane) {
+    Known known = find(id);
+    if (lane < 1 || lane >= known.lanes->most) {
+        sys::throw_errno("lane", EINVAL);
+    }
+    return known;
+}
+
 void Pumps::offer_lane(LinkId id, unsigned lane, std::uint16_t order) {
-    const Known known = find(id);
+    const Known known = find_further(id, lane);
     const Pump::Offer made =
         pump_of(*known.lanes, lane).offer(id, known.peer, order, {known.lanes, lane});
     pump_of(*known.lanes, 0).announce(id, {lane, made.ring_ref, made.port, 0});
@@ -96,7 +105,7 @@ void Pumps::offer_lane(LinkId id, unsigned lane, std::uint16_t order) {
 
 void Pumps::connect_lane(LinkId id, unsigned lane, hypervisor::GrantRef ring_ref,
                          hypervisor::EventChannelPort port) {
-    const Known known = find(id);
+    const Known known = find_further(id, lane);
     pump_of(*known.lanes, lane).connect(id, known.peer, ring_ref, port, {known.lanes, lane});
 }
 

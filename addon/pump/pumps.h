@@ -37,6 +37,7 @@ class Pumps final : private Siblings {
                          hypervisor::EventChannelPort port);
     link::LinkId connect_self(std::uint16_t order);
     // Grants a further lane of a link that is up, and tells the peer; order 0: what is spare.
+    // EINVAL: no link of ours has a lane of that number; EEXIST: this one has it already.
     void offer_lane(link::LinkId link, unsigned lane, std::uint16_t order);
     // Takes one that the peer has offered.
     void connect_lane(link::LinkId link, unsigned lane, hypervisor::GrantRef ring_ref,
@@ -75,6 +76,7 @@ class Pumps final : private Siblings {
     link::LinkId introduce(hypervisor::DomId peer);
     void forget(link::LinkId link);
     Known find(link::LinkId link);
+    Known find_further(link::LinkId link, unsigned lane);
 
     const std::shared_ptr<Shared> shared_;
     std::vector<std::unique_ptr<Pump>> pumps_;

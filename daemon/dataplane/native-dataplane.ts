@@ -142,7 +142,7 @@ class AddonDataplane implements Dataplane {
   }
 
   async close(): Promise<void> {
-    this.#native.close();
+    await this.#native.close();
   }
 
   #dispatch(): void {

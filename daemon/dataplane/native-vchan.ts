@@ -60,8 +60,8 @@ class AddonVchan implements VchanPlane {
     this.#native.settleHypervisor();
   }
 
-  close(): void {
-    this.#native.close();
+  async close(): Promise<void> {
+    await this.#native.close();
   }
 
   #dispatch(): void {

@@ -35,7 +35,10 @@ export type NativeEvent =
   /** The pages and the ports of a link have been given back. */
   | { readonly kind: 'link-released'; readonly link: number };
 
-/** addon/binding/dataplane.h. Errors thrown or rejected carry `code` (errno name) and `errno`. */
+/**
+ * addon/binding/dataplane.h. Errors thrown or rejected carry `code` (errno name) and `errno`; after close()
+ * that is ECANCELED.
+ */
 export interface NativeDataplane {
   /** Order 0: as large as is reasonable. */
   offer(peer: number, ringOrder: number): Promise<Offer>;
@@ -57,7 +60,7 @@ export interface NativeDataplane {
   takeEvents(): NativeEvent[];
   abandonHypervisor(): void;
   settleHypervisor(): void;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** addon/binding/vchan.h: raw vchan streams. Errors thrown or rejected carry `code` (errno name). */
@@ -71,7 +74,7 @@ export interface NativeVchan {
   takeEvents(): VchanEvent[];
   abandonHypervisor(): void;
   settleHypervisor(): void;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** addon/binding/character_device.h: a pollable character device. Errors carry `code`. */

@@ -69,5 +69,5 @@ export interface VchanPlane {
   /** As Dataplane.abandonHypervisor() and settleHypervisor(). */
   abandonHypervisor(): void;
   settleHypervisor(): void;
-  close(): void;
+  close(): Promise<void>;
 }

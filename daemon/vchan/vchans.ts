@@ -88,8 +88,9 @@ export class Vchans {
   /** Ends all streams at once: there is nothing that a raw peer could be told. */
   async stop(): Promise<void> {
     await this.#endExcept([], []);
-    this.#plane?.close();
+    const plane = this.#plane;
     this.#plane = undefined;
+    await plane?.close();
     await rm(join(this.#parts.run, 'vchan'), { recursive: true, force: true });
   }
 
