@@ -23,6 +23,7 @@ import { RestoreWatch } from './discovery/restored.js';
 import { Roster } from './discovery/roster.js';
 import { isXsockError } from './errors.js';
 import type { DomId, LinkId } from './ids.js';
+import { PeerLogs } from './log/peer-logs.js';
 import { resolveAccounts } from './service/accounts.js';
 import { View } from './service/view.js';
 import { Vchans } from './vchan/vchans.js';
@@ -50,6 +51,7 @@ export interface DaemonParts {
 export class Daemon {
   readonly #parts: DaemonParts;
   readonly #started = Date.now();
+  readonly #logs: PeerLogs;
   readonly #view: View;
   readonly #links = new Map<LinkId, DomId>();
   readonly #streamLog: StreamLog;
@@ -70,8 +72,9 @@ export class Daemon {
     this.#parts = parts;
     const { config, dataplane, xenstore, log, domid, instance } = parts;
     this.#settings = { config, accounts: new Map() };
-    this.#view = new View({ runDir: config.run, dataplane, log });
-    this.#streamLog = new StreamLog(log);
+    this.#logs = new PeerLogs(log);
+    this.#view = new View({ runDir: config.run, dataplane, logs: this.#logs });
+    this.#streamLog = new StreamLog(this.#logs);
     this.#store = new Store({ xenstore, self: domid, instance, log });
     this.#context = {
       self: domid,
@@ -81,6 +84,7 @@ export class Daemon {
       store: this.#store,
       view: this.#view,
       log,
+      logs: this.#logs,
       settings: () => this.#settings,
       routeLink: (link, peer) => this.#links.set(link, peer),
     };
@@ -89,7 +93,7 @@ export class Daemon {
       xenstore,
       self: domid,
       run: config.run,
-      log,
+      logs: this.#logs,
       onPortsResting: () => this.#onPortsResting(),
     });
     this.#peers = new Peers(this.#context);
@@ -178,6 +182,7 @@ export class Daemon {
     }
     await Promise.all([this.#peers.stop(drain), this.#own?.stop(drain), this.#vchans.stop()]);
     await this.#view.close();
+    this.#logs.close();
     await this.#removeLeftOvers();
   }
 
@@ -275,10 +280,12 @@ export class Daemon {
         this.#streamLog.write(this.#links.get(event.link), event);
         return;
       case 'lane-failed':
-        log.warn(
-          { peer: this.#links.get(event.link), lane: event.lane, detail: event.detail },
-          'a further lane could not be made: the link goes on without it',
-        );
+        this.#logs
+          .of(this.#links.get(event.link), { lane: event.lane })
+          .warn(
+            { detail: event.detail },
+            'failed to make a further lane: the link goes on without',
+          );
         return;
       case 'listener-error':
         log.warn(
@@ -287,7 +294,9 @@ export class Daemon {
         );
         return;
       case 'events-dropped':
-        log.warn({ count: event.count }, 'too much happens to be logged: lines are missing');
+        this.#logs
+          .of(undefined)
+          .warn({ count: event.count }, 'event queue overflow: events of streams not logged');
         return;
       case 'ports-resting':
         this.#onPortsResting();

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import type { Dataplane } from '../dataplane/dataplane.js';
 import type { DomId, LinkId } from '../ids.js';
+import type { PeerLogs } from '../log/peer-logs.js';
 import type { Accounts } from '../service/accounts.js';
 import type { View } from '../service/view.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
@@ -24,6 +25,8 @@ export interface BrokerContext {
   readonly store: Store;
   readonly view: View;
   readonly log: Logger;
+  /** For everything that a peer can cause. */
+  readonly logs: PeerLogs;
   settings(): Settings;
   /** From now on the events of this link are for that peer. */
   routeLink(link: LinkId, peer: DomId): void;

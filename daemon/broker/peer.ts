@@ -2,7 +2,6 @@
  * One peer: the link with it, what it may open here, and what it offers us. Joins the supervisor, the
  * watch on the peer's nodes, policy and view; decides nothing that they decide.
  */
-import type { Logger } from 'pino';
 import type { DataplaneEvent } from '../dataplane/dataplane.js';
 import { type Observation, PeerWatch } from '../discovery/peer-watch.js';
 import type { RosterEntry } from '../discovery/roster.js';
@@ -12,6 +11,7 @@ import type { LinkState } from '../link/machine.js';
 import { LinkNodes } from '../link/nodes.js';
 import { decodeServices, encodeServices, type OfferedService } from '../link/services-message.js';
 import { LinkSupervisor } from '../link/supervisor.js';
+import type { LineLog } from '../log/peer-logs.js';
 import { compileExports } from '../policy/compile.js';
 import type { PeerIdentity } from '../policy/decide.js';
 import { selectServices } from '../service/imports.js';
@@ -26,7 +26,7 @@ export type PeerEvent = Extract<
 export class Peer {
   readonly domid: DomId;
   readonly #context: BrokerContext;
-  readonly #log: Logger;
+  readonly #log: LineLog;
   readonly #nodes: LinkNodes;
   readonly #supervisor: LinkSupervisor;
   readonly #watch: PeerWatch;
@@ -41,7 +41,7 @@ export class Peer {
     this.#context = context;
     this.#name = name;
     this.#uuid = uuid;
-    this.#log = context.log.child({ peer: domid });
+    this.#log = context.logs.of(domid);
     const { self, dataplane, xenstore } = context;
     this.#nodes = new LinkNodes(xenstore, self, domid);
     this.#supervisor = new LinkSupervisor({
@@ -107,7 +107,7 @@ export class Peer {
     try {
       this.#offered = decodeServices(event.payload);
     } catch (error) {
-      this.#log.error(`link dropped: ${messageOf(error)}`);
+      this.#log.error({ why: messageOf(error) }, 'link dropped');
       this.#supervisor.drop(event.link, messageOf(error));
       return;
     }
@@ -161,7 +161,7 @@ export class Peer {
       // read our nodes (XSA-322).
       this.#nodes
         .again()
-        .catch((error: unknown) => this.#log.error({ err: error }, 'our nodes cannot be written'));
+        .catch((error: unknown) => this.#log.error({ err: error }, 'failed to write our nodes'));
     }
     this.#instance = instance;
     this.#supervisor.observe(instance, offer);
@@ -186,7 +186,7 @@ export class Peer {
     try {
       this.#context.dataplane.sendServices(link, encodeServices(allowed));
     } catch (error) {
-      this.#log.error(`the services cannot be announced: ${messageOf(error)}`);
+      this.#log.error({ why: messageOf(error) }, 'failed to announce services');
     }
   }
 
@@ -196,7 +196,7 @@ export class Peer {
     this.#context.view
       .show(link, this.#identity, services)
       .catch((error: unknown) =>
-        this.#log.error({ err: error }, 'the view is not as it should be'),
+        this.#log.error({ err: error }, 'failed to update service sockets'),
       );
   }
 

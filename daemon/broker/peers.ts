@@ -31,7 +31,7 @@ export class Peers {
         if (peer.state.kind === 'up') {
           const gone = known !== undefined && !known.some(domain => domain.domid === domid);
           const reason = gone ? 'peer domain gone' : 'no peer any more';
-          this.#context.log.warn({ peer: domid, reason }, 'link is down');
+          this.#context.logs.of(domid).warn({ reason }, 'link is down');
         }
         this.#peers.delete(domid);
         this.#end(peer, 0);
@@ -65,7 +65,7 @@ export class Peers {
     const peer = new Peer(this.#context, entry);
     this.#peers.set(entry.domid, peer);
     this.#start(peer).catch((error: unknown) =>
-      this.#context.log.error({ peer: entry.domid, err: error }, 'the peer cannot be looked for'),
+      this.#context.logs.of(entry.domid).error({ err: error }, 'failed to start peer discovery'),
     );
   }
 
@@ -82,11 +82,12 @@ export class Peers {
     const stopped = peer
       .stop(drain)
       .catch((error: unknown) =>
-        this.#context.log.error({ peer: domid, err: error }, 'the link did not end in order'),
+        this.#context.logs.of(domid).error({ err: error }, 'the link did not end in order'),
       );
     const ending = Promise.all([this.#ending.get(domid), stopped]).then(() => {
       if (this.#ending.get(domid) === ending) {
         this.#ending.delete(domid);
+        if (!this.#peers.has(domid)) this.#context.logs.forget(domid);
       }
     });
     this.#ending.set(domid, ending);

@@ -3,10 +3,10 @@
  * event. All values are the peer's own words and are checked here.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Logger } from 'pino';
 import { isXsockError } from '../errors.js';
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
 import type { OfferAddress } from '../link/machine.js';
+import type { LineLog } from '../log/peer-logs.js';
 import { escapeForDisplay } from '../service/name.js';
 import { TokenBucket } from '../token-bucket.js';
 import { EVENT_CHANNEL, INSTANCE, linkDirectory, RING_REF } from '../xenstore/paths.js';
@@ -38,7 +38,7 @@ function parseNumber(text: string | undefined): number | undefined {
 export class PeerWatch {
   readonly #xenstore: Xenstore;
   readonly #directory: string;
-  readonly #log: Logger;
+  readonly #log: LineLog;
   readonly #onObservation: (observation: Observation) => Promise<void>;
   readonly #looks = new TokenBucket(LOOKS_AT_ONCE, LOOKS_PER_SECOND);
   #watch: Watch | undefined;
@@ -50,7 +50,7 @@ export class PeerWatch {
   constructor(
     xenstore: Xenstore,
     { self, peer }: { readonly self: DomId; readonly peer: DomId },
-    log: Logger,
+    log: LineLog,
     onObservation: (observation: Observation) => Promise<void>,
   ) {
     this.#xenstore = xenstore;
@@ -97,7 +97,7 @@ export class PeerWatch {
     } catch (error) {
       // With xenstored gone the links stay; it fires all watches when it is back.
       if (!isXsockError(error, 'XENSTORE_GONE')) {
-        this.#log.error({ err: error }, 'what the peer publishes cannot be read');
+        this.#log.error({ err: error }, 'failed to read what the peer publishes');
       }
     } finally {
       this.#looking = false;
@@ -148,9 +148,6 @@ export class PeerWatch {
   }
 
   #ignored(node: string, value: string): void {
-    this.#log.warn(
-      { node, value: escapeForDisplay(value) },
-      'the peer publishes nonsense: ignored',
-    );
+    this.#log.warn({ node, value: escapeForDisplay(value) }, 'ignoring malformed xenstore value');
   }
 }

@@ -2,10 +2,10 @@
  * Keeps the link with one peer: feeds the machine with what happens and carries out what it commands.
  * Owns the timers and the published nodes; knows nothing of services.
  */
-import type { Logger } from 'pino';
 import type { Dataplane, DataplaneEvent, RingOrder } from '../dataplane/dataplane.js';
 import { messageOf } from '../errors.js';
 import type { DomId, LinkId } from '../ids.js';
+import type { LineLog } from '../log/peer-logs.js';
 import { retryDelay, SETTLED_MS } from './backoff.js';
 import {
   createMachine,
@@ -24,7 +24,7 @@ export interface SupervisorParts {
   readonly peer: DomId;
   readonly dataplane: Dataplane;
   readonly nodes: LinkNodes;
-  readonly log: Logger;
+  readonly log: LineLog;
   /** Of the links offered from now on. */
   readonly ringOrder: () => RingOrder;
   /** A link exists; it is not up yet. The moment to say what the peer may open. */
@@ -161,7 +161,7 @@ export class LinkSupervisor {
   /** A result that arrives after stop() gives back what it brought. */
   #settled(event: Extract<LinkEvent, { readonly kind: 'offered' | 'connected' | 'failed' }>): void {
     if (event.kind === 'failed') {
-      this.#parts.log.warn({ why: event.why }, 'link could not be made');
+      this.#parts.log.warn({ why: event.why }, 'failed to make the link');
     }
     if (!this.#stopped) {
       this.#feed(event);
@@ -175,7 +175,7 @@ export class LinkSupervisor {
       await this.#parts.nodes.publish({ offer });
     } catch (error) {
       const why = `the offer could not be published: ${messageOf(error)}`;
-      this.#parts.log.error(why);
+      this.#parts.log.error({ why: messageOf(error) }, 'failed to publish the offer of a link');
       if (!this.#stopped) {
         this.#feed({ kind: 'unpublished', address: offer, why });
       }
@@ -186,16 +186,14 @@ export class LinkSupervisor {
     try {
       await this.#parts.nodes.publish({ offer: undefined });
     } catch (error) {
-      this.#parts.log.error({ err: error }, 'the offer of a link could not be withdrawn');
+      this.#parts.log.error({ err: error }, 'failed to withdraw the offer of a link');
     }
   }
 
   #close(link: LinkId, drain: number): void {
     const closing = this.#parts.dataplane
       .closeLink(link, drain)
-      .catch((error: unknown) =>
-        this.#parts.log.error({ err: error }, 'a link could not be closed'),
-      )
+      .catch((error: unknown) => this.#parts.log.error({ err: error }, 'failed to close a link'))
       .finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
   }

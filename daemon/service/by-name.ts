@@ -1,9 +1,9 @@
 /** `<run>/by-name/<domain name>`: a link to the domain's directory, while the domain is shown. */
 import { mkdirSync, readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Logger } from 'pino';
 import { messageOf } from '../errors.js';
 import type { DomId } from '../ids.js';
+import type { PeerLogs } from '../log/peer-logs.js';
 import { BY_NAME } from './layout.js';
 import { isDomainName } from './name.js';
 
@@ -14,12 +14,12 @@ function targetOf(domid: DomId): string {
 /** Names are unique in Xen's toolstack; should two domains claim one, the first that is shown has it. */
 export class NameLinks {
   readonly #directory: string;
-  readonly #log: Logger;
+  readonly #logs: PeerLogs;
   readonly #links = new Map<DomId, string>();
 
-  constructor(run: string, log: Logger) {
+  constructor(run: string, logs: PeerLogs) {
     this.#directory = join(run, BY_NAME);
-    this.#log = log;
+    this.#logs = logs;
   }
 
   /** A name that cannot be a file name gets no link. */
@@ -37,7 +37,7 @@ export class NameLinks {
       symlinkSync(targetOf(domid), path);
       this.#links.set(domid, path);
     } catch (error) {
-      this.#log.warn({ domid, path }, `no link by name: ${messageOf(error)}`);
+      this.#logs.of(domid).warn({ path, why: messageOf(error) }, 'failed to make link by name');
     }
   }
 
@@ -55,7 +55,9 @@ export class NameLinks {
         rmdirSync(this.#directory);
       }
     } catch (error) {
-      this.#log.warn({ domid, path }, `the link by name is not as we made it: ${messageOf(error)}`);
+      this.#logs
+        .of(domid)
+        .warn({ path, why: messageOf(error) }, 'link by name was modified externally');
     }
   }
 }

@@ -4,10 +4,10 @@
  */
 import { readdir, readlink, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Logger } from 'pino';
 import { isXsockError, messageOf } from '../errors.js';
 import { freeSocketPath } from '../http/unix-path.js';
 import { parseDomId } from '../ids.js';
+import type { LineLog } from '../log/peer-logs.js';
 import { BY_NAME, PORTS } from './layout.js';
 
 function isErrno(error: unknown, ...codes: readonly string[]): boolean {
@@ -35,7 +35,7 @@ async function removeIfEmpty(directory: string): Promise<void> {
   }
 }
 
-async function sweepSockets(directory: string, log: Logger): Promise<void> {
+async function sweepSockets(directory: string, log: LineLog): Promise<void> {
   for (const entry of await entries(directory)) {
     const path = join(directory, entry);
     if (entry === PORTS) {
@@ -48,7 +48,7 @@ async function sweepSockets(directory: string, log: Logger): Promise<void> {
       if (!isXsockError(error) && !isErrno(error, 'EACCES', 'EPERM', 'EAGAIN')) {
         throw error;
       }
-      log.warn({ path }, `left alone: ${messageOf(error)}`);
+      log.warn({ path, why: messageOf(error) }, 'left alone: not a stale socket of ours');
     }
   }
   await removeIfEmpty(directory);
@@ -70,7 +70,7 @@ async function sweepNames(directory: string): Promise<void> {
   await removeIfEmpty(directory);
 }
 
-export async function sweepRunDirectory(run: string, log: Logger): Promise<void> {
+export async function sweepRunDirectory(run: string, log: LineLog): Promise<void> {
   for (const entry of await entries(run)) {
     if (parseDomId(entry) !== undefined) {
       await sweepSockets(join(run, entry, PORTS), log);

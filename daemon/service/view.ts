@@ -5,11 +5,11 @@
 import { lstatSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Logger } from 'pino';
 import type { Dataplane, ListenerHandle, ListenerOptions } from '../dataplane/dataplane.js';
 import { messageOf } from '../errors.js';
 import { freeSocketPath } from '../http/unix-path.js';
 import type { DomId, LinkId } from '../ids.js';
+import type { PeerLogs } from '../log/peer-logs.js';
 import { NameLinks } from './by-name.js';
 import type { Service } from './imports.js';
 import { domainDirectory, portDirectory } from './layout.js';
@@ -18,7 +18,7 @@ import { sweepRunDirectory } from './sweep.js';
 export interface ViewParts {
   readonly runDir: string;
   readonly dataplane: Dataplane;
-  readonly log: Logger;
+  readonly logs: PeerLogs;
 }
 
 export interface ShownPeer {
@@ -30,6 +30,7 @@ export interface ShownPeer {
 interface Entry {
   /** Tells whether a socket that is there is the one wanted. */
   readonly key: string;
+  readonly domid: DomId;
   readonly service: Service;
   /** The path, or `host:port`. */
   readonly address: string;
@@ -73,13 +74,13 @@ export class View {
 
   constructor(parts: ViewParts) {
     this.#parts = parts;
-    this.#names = new NameLinks(parts.runDir, parts.log);
+    this.#names = new NameLinks(parts.runDir, parts.logs);
   }
 
   /** Makes the run directory and clears it of what a crashed daemon left. The caller holds its lock. */
   async prepare(): Promise<void> {
     await mkdir(this.#parts.runDir, { recursive: true, mode: 0o755 });
-    await sweepRunDirectory(this.#parts.runDir, this.#parts.log);
+    await sweepRunDirectory(this.#parts.runDir, this.#parts.logs.of(undefined));
   }
 
   /** Makes the peer's sockets be these; what is there already is not touched. */
@@ -179,10 +180,12 @@ export class View {
           return; // the link has gone meanwhile
         }
         view.problems.set(key, { entry, why: messageOf(error) });
-        this.#parts.log.error(
-          { domid: peer.domid, service: entry.service.name ?? entry.service.port },
-          `the service cannot appear: ${messageOf(error)}`,
-        );
+        this.#parts.logs
+          .of(peer.domid, { service: entry.service.name ?? entry.service.port })
+          .error(
+            { address: entry.address, why: messageOf(error) },
+            'failed to make service socket',
+          );
       }
       if (old !== undefined) {
         view.listeners.delete(old.entry.key);
@@ -252,6 +255,7 @@ export class View {
     }
     return paths.map(options => ({
       key: JSON.stringify(options),
+      domid,
       service,
       address: options.kind === 'unix' ? options.path : `${options.host}:${options.port}`,
       options,
@@ -259,12 +263,11 @@ export class View {
   }
 
   /** Only the very file that was made is removed. */
-  #remove({ options }: Entry, handle: ListenerHandle): void {
+  #remove({ domid, options }: Entry, handle: ListenerHandle): void {
+    const log = this.#parts.logs.of(domid);
     this.#parts.dataplane
       .unlisten(handle.id)
-      .catch((error: unknown) =>
-        this.#parts.log.warn({ err: error }, 'a listener could not be closed'),
-      );
+      .catch((error: unknown) => log.warn({ err: error }, 'failed to close a listener'));
     if (options.kind !== 'unix') {
       return;
     }
@@ -275,7 +278,7 @@ export class View {
     } catch (error) {
       // The rest of the view must go all the same.
       const { path } = options;
-      this.#parts.log.warn({ path }, `the socket cannot be removed: ${messageOf(error)}`);
+      log.warn({ path, why: messageOf(error) }, 'failed to remove a service socket');
     }
   }
 

@@ -3,10 +3,10 @@
  * offers, one at a time. A stale offer (taken, or its server gone) is told by its page, not by its
  * numbers, which may come again; then the next one is waited for. A server may also keep its channel.
  */
-import type { Logger } from 'pino';
 import type { VchanEvent, VchanPlane } from '../dataplane/vchan.js';
 import { isXsockError, messageOf } from '../errors.js';
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
+import type { LineLog, PeerLogs } from '../log/peer-logs.js';
 import { EVENT_CHANNEL, RING_REF } from '../xenstore/paths.js';
 import type { Watch, Xenstore } from '../xenstore/xenstore.js';
 import { absolutePath, parseWord } from './paths.js';
@@ -27,7 +27,7 @@ export interface Door {
 export interface ClientParts {
   readonly plane: VchanPlane;
   readonly xenstore: Xenstore;
-  readonly log: Logger;
+  readonly logs: PeerLogs;
 }
 
 export class VchanClient {
@@ -35,7 +35,7 @@ export class VchanClient {
   readonly #peer: DomId;
   readonly #path: string;
   readonly #door: number;
-  readonly #log: Logger;
+  readonly #log: LineLog;
   #relay: number | undefined;
   #watch: Watch | undefined;
   #changed: () => void = () => {};
@@ -45,7 +45,7 @@ export class VchanClient {
     this.#parts = parts;
     this.#peer = door.peer;
     this.#path = absolutePath(door.peer, door.vchan);
-    this.#log = parts.log.child({ vchan: this.#path, peer: door.peer });
+    this.#log = parts.logs.of(door.peer, { vchan: this.#path });
     this.#door = parts.plane.openDoor(door.path, door.mode, door.uid, door.gid);
   }
 
@@ -62,11 +62,14 @@ export class VchanClient {
   handle(event: VchanEvent): void {
     if (event.kind === 'wanted' && event.door === this.#door) {
       this.#lead().catch((error: unknown) => {
-        this.#log.error({ err: error }, 'a program cannot be led to the vchan server');
+        this.#log.error({ err: error }, 'failed to connect client to vchan server');
         this.#refuse();
       });
     } else if (event.kind === 'door-error' && event.door === this.#door) {
-      this.#log.warn({ detail: event.detail }, 'the door rests for a while');
+      this.#log.warn(
+        { detail: event.detail },
+        'accept failed on the socket of a vchan import; retrying in 100 ms',
+      );
     } else if (event.kind === 'ended' && event.relay === this.#relay) {
       this.#relay = undefined;
       const { reason, detail, bytesSent, bytesReceived } = event;
@@ -85,7 +88,7 @@ export class VchanClient {
     this.#changed();
     if (this.#relay !== undefined) {
       this.#endIfGone(this.#relay).catch((error: unknown) =>
-        this.#log.error({ err: error }, 'the vchan server cannot be looked at'),
+        this.#log.error({ err: error }, 'failed to look at the vchan server'),
       );
     }
   }
@@ -120,7 +123,7 @@ export class VchanClient {
         }
       }
       if (!(await change)) {
-        this.#log.warn({ why }, 'a program is refused: the vchan server does not come');
+        this.#log.warn({ why }, 'a program was refused: timed out waiting for vchan server');
         this.#refuse();
         return;
       }

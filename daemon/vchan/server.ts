@@ -3,12 +3,12 @@
  * stream has ended. A new offer has new numbers in xenstore, so a client that comes back quickly never
  * meets the old one.
  */
-import type { Logger } from 'pino';
 import type { ExportConfig, VchanOffer } from '../config/config.js';
 import type { VchanEvent, VchanPlane } from '../dataplane/vchan.js';
 import { isXsockError } from '../errors.js';
 import type { DomId } from '../ids.js';
 import { retryDelay } from '../link/backoff.js';
+import type { LineLog, PeerLogs } from '../log/peer-logs.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 import { VchanNodes } from './nodes.js';
 import { absolutePath } from './paths.js';
@@ -20,7 +20,7 @@ export interface ServerParts {
   readonly plane: VchanPlane;
   readonly xenstore: Xenstore;
   readonly self: DomId;
-  readonly log: Logger;
+  readonly logs: PeerLogs;
 }
 
 type Ended = Extract<VchanEvent, { readonly kind: 'ended' }>;
@@ -30,7 +30,7 @@ export class VchanServer {
   readonly #offer: VchanOffer;
   readonly #target: ExportConfig['target'];
   readonly #nodes: VchanNodes;
-  readonly #log: Logger;
+  readonly #log: LineLog;
   #relay: number | undefined;
   #failures = 0;
   #retry: NodeJS.Timeout | undefined;
@@ -44,7 +44,7 @@ export class VchanServer {
     this.#target = target;
     const path = absolutePath(parts.self, offer.path);
     this.#nodes = new VchanNodes(parts.xenstore, path, parts.self, offer.peer);
-    this.#log = parts.log.child({ vchan: path, peer: offer.peer });
+    this.#log = parts.logs.of(offer.peer, { vchan: path });
   }
 
   start(): void {
@@ -93,7 +93,7 @@ export class VchanServer {
   #next(step: () => Promise<void>): void {
     this.#turn = this.#turn.then(step).catch((error: unknown) => {
       this.#failures += 1;
-      this.#log.error({ err: error }, 'the vchan server cannot be offered');
+      this.#log.error({ err: error }, 'failed to offer the vchan server');
       this.#again();
     });
   }

@@ -5,10 +5,10 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { Logger } from 'pino';
 import type { Config, ExportConfig, VchanOffer } from '../config/config.js';
 import type { VchanEvent, VchanPlane } from '../dataplane/vchan.js';
 import type { DomId } from '../ids.js';
+import type { PeerLogs } from '../log/peer-logs.js';
 import type { Accounts } from '../service/accounts.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 import { type Door, VchanClient } from './client.js';
@@ -19,7 +19,7 @@ export interface VchansParts {
   readonly xenstore: Xenstore;
   readonly self: DomId;
   readonly run: string;
-  readonly log: Logger;
+  readonly logs: PeerLogs;
   /** Event channels wait for settleHypervisor(). */
   readonly onPortsResting: () => void;
 }

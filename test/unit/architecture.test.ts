@@ -79,6 +79,26 @@ t.test('daemon/: imports go downward only (types may be named from anywhere)', a
   t.same(faults, []);
 });
 
+t.test('what a peer can cause is logged through its limiter, as a text of ours', async t => {
+  const files = [
+    ...['link', 'service', 'vchan'].flatMap(folder => sources(`daemon/${folder}`, /\.ts$/)),
+    ...['broker/peer', 'broker/stream-log', 'discovery/peer-watch'].map(
+      name => `daemon/${name}.ts`,
+    ),
+  ];
+  const faults = files.flatMap(file => {
+    const text = readFileSync(join(ROOT, file), 'utf8');
+    return [
+      ...(text.includes("from 'pino'") ? [`${file} uses the log as it is (log/peer-logs.ts)`] : []),
+      // A text that differs each time is a kind of its own each time.
+      ...(/\.(info|warn|error)\(\s*(\{[^}]*\},\s*)?`/.test(text)
+        ? [`${file}: not one of ours`]
+        : []),
+    ];
+  });
+  t.same(faults, []);
+});
+
 t.test('only one file loads the addon', async t => {
   const loaders = sources('daemon', /\.ts$/).filter(file =>
     readFileSync(join(ROOT, file), 'utf8').includes('createRequire'),

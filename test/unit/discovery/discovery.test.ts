@@ -6,6 +6,7 @@ import { type Observation, PeerWatch } from '../../../daemon/discovery/peer-watc
 import { Roster, type RosterEntry } from '../../../daemon/discovery/roster.js';
 import type { DomId, EventChannelPort, GrantRef } from '../../../daemon/ids.js';
 import { LinkNodes } from '../../../daemon/link/nodes.js';
+import { PeerLogs } from '../../../daemon/log/peer-logs.js';
 import { Xenstored } from '../../../daemon/loopback/xenstored/xenstored.js';
 import { connectXenstore } from '../../../daemon/xenstore/client.js';
 import { unixTransport } from '../../../daemon/xenstore/transport.js';
@@ -121,6 +122,27 @@ t.test('a peer that rewrites its nodes without end does not set our pace', async
   const seconds = (performance.now() - from) / 1000;
   t.ok(looks <= 16 + 10 * seconds + 1, `${looks} looks in ${seconds} s`);
   await watch.close();
+});
+
+t.test('malformed values without end: the log is limited, and says what it left out', async t => {
+  const { as } = await start(t, [0, 3]);
+  const [dom0, guest] = [await as(0), await as(3)];
+  const lines: string[] = [];
+  const logs = new PeerLogs(pino({}, { write: (line: string) => void lines.push(line) }));
+  const seen = new Latest<Observation>();
+  let looks = 0;
+  const watch = new PeerWatch(dom0, { self: id(0), peer: id(3) }, logs.of(id(3)), async seenNow => {
+    looks += 1;
+    await seen.set(seenNow);
+  });
+  await watch.start();
+  for (let i = 0; looks < 40; i += 1) {
+    await guest.write('data/xsock/0/instance', `nonsense ${i}`);
+  }
+  await watch.close();
+  logs.close();
+  t.equal(lines.length, 31, 'a burst of lines and one that counts');
+  t.match(lines.at(-1), /more of these lines were left out: ignoring malformed xenstore value/);
 });
 
 t.test('domain 0 sees domains come and go, with their names; a guest sees domain 0', async t => {

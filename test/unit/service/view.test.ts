@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import type { DomId, LinkId } from '../../../daemon/ids.js';
+import { PeerLogs } from '../../../daemon/log/peer-logs.js';
 import type { Service } from '../../../daemon/service/imports.js';
 import { View } from '../../../daemon/service/view.js';
 import { ListeningDataplane } from '../../support/listening-dataplane.js';
@@ -43,7 +44,7 @@ function setUp(t: Test) {
   const dataplane = new ListeningDataplane();
   const lines: string[] = [];
   const log = pino({ base: null }, { write: (line: string) => void lines.push(line) });
-  const view = new View({ runDir: run, dataplane, log });
+  const view = new View({ runDir: run, dataplane, logs: new PeerLogs(log) });
   t.teardown(() => dataplane.close());
   return { run, dataplane, lines, log, view };
 }
@@ -226,7 +227,7 @@ t.test('a path that is too long is told and skipped', async t => {
   t.teardown(() => dataplane.close());
   const lines: string[] = [];
   const log = pino({}, { write: (line: string) => void lines.push(line) });
-  const deep = new View({ runDir, dataplane, log });
+  const deep = new View({ runDir, dataplane, logs: new PeerLogs(log) });
   await deep.show(LINK, PEER, [service({ name: 'n'.repeat(64) }), service({ name: 's' })]);
   t.match(lines.join(''), /at most 107/);
   t.same(readdirSync(join(runDir, '5')), ['s']);

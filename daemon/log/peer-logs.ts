@@ -1,0 +1,100 @@
+/**
+ * Where everything is logged that a peer can cause: one limiter for each peer, so that none fills the log or
+ * hides what another does. Lines below `info` are for whoever asked for them and pass.
+ */
+import type { Logger } from 'pino';
+import type { DomId } from '../ids.js';
+import { LineLimiter, type LineLimits } from './line-limiter.js';
+
+/**
+ * What the daemon's parts write to. The message is one of ours and the same for all lines of a kind: what
+ * differs goes into the fields. Every pino logger is one.
+ */
+export interface LineLog {
+  debug(fields: object, message: string): void;
+  debug(message: string): void;
+  info(fields: object, message: string): void;
+  info(message: string): void;
+  warn(fields: object, message: string): void;
+  warn(message: string): void;
+  error(fields: object, message: string): void;
+  error(message: string): void;
+}
+
+type Level = keyof LineLog;
+
+class LimitedLog implements LineLog {
+  readonly #log: Logger;
+  readonly #limiter: LineLimiter;
+
+  constructor(log: Logger, limiter: LineLimiter) {
+    this.#log = log;
+    this.#limiter = limiter;
+  }
+
+  debug(first: object | string, message?: string): void {
+    this.#write('debug', first, message);
+  }
+  info(first: object | string, message?: string): void {
+    this.#write('info', first, message);
+  }
+  warn(first: object | string, message?: string): void {
+    this.#write('warn', first, message);
+  }
+  error(first: object | string, message?: string): void {
+    this.#write('error', first, message);
+  }
+
+  #write(level: Level, first: object | string, message: string | undefined): void {
+    // What is not written anyway must not use up the lines of what is.
+    if (!this.#log.isLevelEnabled(level)) return;
+    const kind = typeof first === 'string' ? first : (message ?? '');
+    if (level !== 'debug' && !this.#limiter.mayWrite(kind)) return;
+    if (typeof first === 'string') this.#log[level](first);
+    else this.#log[level](first, message);
+  }
+}
+
+export class PeerLogs {
+  readonly #log: Logger;
+  readonly #limits: LineLimits | undefined;
+  readonly #limiters = new Map<DomId | undefined, LineLimiter>();
+
+  constructor(log: Logger, limits?: LineLimits) {
+    this.#log = log;
+    this.#limits = limits;
+  }
+
+  /** The log of this peer (undefined: of nobody in particular), with `fields` in each line. */
+  of(peer: DomId | undefined, fields: object = {}): LineLog {
+    const log = this.#log.child({ peer, ...fields });
+    return new LimitedLog(log, this.#limiter(peer));
+  }
+
+  /** The peer is gone: counts that are due are written, nothing is kept. */
+  forget(peer: DomId): void {
+    this.#limiters.get(peer)?.close();
+    this.#limiters.delete(peer);
+  }
+
+  /** The same for all. */
+  close(): void {
+    for (const limiter of this.#limiters.values()) limiter.close();
+    this.#limiters.clear();
+  }
+
+  #limiter(peer: DomId | undefined): LineLimiter {
+    const known = this.#limiters.get(peer);
+    if (known !== undefined) return known;
+    const limiter = new LineLimiter(
+      (kind, count) =>
+        this.#log.warn(
+          { peer, count, kind },
+          `${count} more of these lines were left out: ${kind}`,
+        ),
+      this.#limits,
+    );
+    this.#limiters.set(peer, limiter);
+    return limiter;
+  }
+}
