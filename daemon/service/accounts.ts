@@ -1,15 +1,8 @@
-/** User and group names of import rules as numbers, asked of the system's own databases (NSS). */
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+/** User and group names of import rules as numbers: each is asked for once, however many rules have it. */
 import type { ImportConfig } from '../config/config.js';
-import { ConfigProblems } from '../config/problems.js';
-import { messageOf, XsockError } from '../errors.js';
+import { type ConfigProblem, ConfigProblems } from '../config/problems.js';
+import { type Database, lookUpAccounts } from './getent.js';
 import { escapeForDisplay } from './name.js';
-
-const run = promisify(execFile);
-
-/** getent(1): the key was not found. */
-const NOT_FOUND = 2;
 
 /** -1: leave as it is, as chown(2) has it. */
 export interface Ownership {
@@ -19,62 +12,69 @@ export interface Ownership {
 
 export type Accounts = ReadonlyMap<ImportConfig, Ownership>;
 
-async function lookUp(
-  database: 'passwd' | 'group',
-  name: string | number | undefined,
-): Promise<number | undefined> {
-  if (name === undefined || typeof name === 'number') {
-    return name ?? -1;
-  }
-  try {
-    const { stdout } = await run('getent', ['--', database, name]);
-    return Number(stdout.split(':')[2]);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === NOT_FOUND) {
-      return undefined;
-    }
-    throw new XsockError(
-      'FILE_ACCESS',
-      `getent cannot be asked for '${name}': ${messageOf(error)}`,
-    );
-  }
+/** The ids of those of these names that exist. */
+export type LookUp = (
+  database: Database,
+  names: readonly string[],
+  signal: AbortSignal,
+) => Promise<ReadonlyMap<string, number>>;
+
+export interface AccountsOptions {
+  /** Gives up when it is aborted, with its reason. */
+  readonly signal?: AbortSignal;
+  readonly lookUp?: LookUp;
 }
 
 /** Undefined if the system has no such group. Throws `FILE_ACCESS` if it cannot be asked. */
-export function lookUpGroup(name: string): Promise<number | undefined> {
-  return lookUp('group', name);
+export async function lookUpGroup(name: string): Promise<number | undefined> {
+  return (await lookUpAccounts('group', [name], new AbortController().signal)).get(name);
 }
 
-/** Throws `CONFIG_INVALID` that names every unknown user and group with its place. */
-export async function resolveAccounts(imports: readonly ImportConfig[]): Promise<Accounts> {
+type Key = 'owner' | 'group';
+
+const DATABASES: Readonly<Record<Key, { readonly database: Database; readonly what: string }>> = {
+  owner: { database: 'passwd', what: 'a user of this system' },
+  group: { database: 'group', what: 'a group of this system' },
+};
+
+/**
+ * Throws `CONFIG_INVALID` that names every unknown user and group with its place, and `FILE_ACCESS` if
+ * the databases cannot be asked.
+ */
+export async function resolveAccounts(
+  imports: readonly ImportConfig[],
+  { signal = new AbortController().signal, lookUp = lookUpAccounts }: AccountsOptions = {},
+): Promise<Accounts> {
+  const known = async (key: Key): Promise<ReadonlyMap<string, number>> => {
+    const names = new Set(imports.map(rule => rule[key]).filter(isName));
+    return names.size === 0 ? new Map() : lookUp(DATABASES[key].database, [...names], signal);
+  };
+  const [users, groups] = await Promise.all([known('owner'), known('group')]);
+  const problems: ConfigProblem[] = [];
   const accounts = new Map<ImportConfig, Ownership>();
-  const problems = [];
   for (const [index, rule] of imports.entries()) {
-    const uid = await lookUp('passwd', rule.owner);
-    const gid = await lookUp('group', rule.group);
-    const source = rule.source ?? { file: '(default)', line: 1, column: 1 };
-    if (uid === undefined) {
-      const found = `"${escapeForDisplay(String(rule.owner))}"`;
-      problems.push({
-        ...source,
-        path: `imports[${index}].owner`,
-        found,
-        expected: 'a user of this system',
-      });
-    }
-    if (gid === undefined) {
-      const found = `"${escapeForDisplay(String(rule.group))}"`;
-      problems.push({
-        ...source,
-        path: `imports[${index}].group`,
-        found,
-        expected: 'a group of this system',
-      });
-    }
-    accounts.set(rule, { uid: uid ?? -1, gid: gid ?? -1 });
+    const idOf = (key: Key, ids: ReadonlyMap<string, number>): number => {
+      const account = rule[key];
+      if (!isName(account)) return account ?? -1;
+      const id = ids.get(account);
+      if (id === undefined) problems.push(unknown(rule, index, key, account));
+      return id ?? -1;
+    };
+    accounts.set(rule, { uid: idOf('owner', users), gid: idOf('group', groups) });
   }
-  if (problems.length > 0) {
-    throw new ConfigProblems(problems);
-  }
+  if (problems.length > 0) throw new ConfigProblems(problems);
   return accounts;
+}
+
+function isName(account: string | number | undefined): account is string {
+  return typeof account === 'string';
+}
+
+function unknown({ source }: ImportConfig, index: number, key: Key, name: string): ConfigProblem {
+  return {
+    ...(source ?? { file: '(default)', line: 1, column: 1 }),
+    path: `${source?.path ?? `imports[${index}]`}.${key}`,
+    found: `"${escapeForDisplay(name)}"`,
+    expected: DATABASES[key].what,
+  };
 }
