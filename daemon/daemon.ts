@@ -8,23 +8,21 @@ import type { BrokerContext, Settings } from './broker/context.js';
 import { Directory } from './broker/directory.js';
 import { OwnExports } from './broker/own-exports.js';
 import { Peers } from './broker/peers.js';
+import { prepareSettings } from './broker/settings.js';
 import { exportedStatus, importedStatus, ownStatus, peerStatus } from './broker/status.js';
 import { Store } from './broker/store.js';
 import { StreamLog } from './broker/stream-log.js';
 import type { Config } from './config/config.js';
 import { diffConfig } from './config/diff.js';
-import { problemsInDomain } from './config/in-domain.js';
-import { ConfigProblems } from './config/problems.js';
 import type { DaemonStatus, ServiceStatus, StreamStatus } from './control/model.js';
 import type { Dataplane, DataplaneEvent } from './dataplane/dataplane.js';
 import type { VchanPlane } from './dataplane/vchan.js';
 import { readOwnName } from './discovery/identity.js';
 import { RestoreWatch } from './discovery/restored.js';
-import { Roster } from './discovery/roster.js';
-import { isXsockError } from './errors.js';
+import { type PreparedRoster, Roster } from './discovery/roster.js';
+import { isXsockError, XsockError } from './errors.js';
 import type { DomId, LinkId } from './ids.js';
 import { PeerLogs } from './log/peer-logs.js';
-import { resolveAccounts } from './service/accounts.js';
 import { View } from './service/view.js';
 import { Vchans } from './vchan/vchans.js';
 import { publishedDirectory } from './xenstore/paths.js';
@@ -67,6 +65,9 @@ export class Daemon {
   #xenstoreConnected = true;
   #restored: RestoreWatch | undefined;
   #stopping = false;
+  readonly #ending = new AbortController();
+  /** Settles with the last reload, whatever became of it. */
+  #reloading: Promise<void> = Promise.resolve();
 
   constructor(parts: DaemonParts) {
     this.#parts = parts;
@@ -116,7 +117,7 @@ export class Daemon {
   /** Throws what keeps it from serving: `CONFIG_INVALID`, `FILE_ACCESS`, `XENSTORE`, `XENSTORE_GONE`. */
   async start(): Promise<void> {
     const { config, dataplane, xenstore, log, domid } = this.#parts;
-    this.#settings = await this.#prepared(config);
+    this.#settings = await prepareSettings(config, domid, this.#ending.signal);
     this.#name = await readOwnName(xenstore);
     dataplane.reportStreams(log.isLevelEnabled('debug'));
     await this.#view.prepare();
@@ -147,25 +148,48 @@ export class Daemon {
     this.#own = new OwnExports(this.#context, this.#name);
     await this.#own.start();
     await this.#roster.start();
-    await this.#vchans.apply(config, this.#settings.accounts);
+    const vchans = await this.#vchans.prepare(config, this.#settings.accounts);
+    await vchans.commit();
     log.info({ domid, name: this.#name, run: config.run }, 'serving');
   }
 
-  /** Goes by another configuration; what did not change is not touched. What changed, a sentence each. */
-  async reload(config: Config): Promise<readonly string[]> {
-    const settings = await this.#prepared(config);
+  /**
+   * Applies a new configuration; what did not change is not touched. What changed, a sentence each. All
+   * that can fail comes before the first change: what it throws has changed nothing.
+   */
+  reload(config: Config): Promise<readonly string[]> {
+    const result = this.#reloading.then(() => this.#reload(config));
+    this.#reloading = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
+  }
+
+  async #reload(config: Config): Promise<readonly string[]> {
+    const { signal } = this.#ending;
+    signal.throwIfAborted();
+    const settings = await prepareSettings(config, this.#parts.domid, signal);
+    const vchans = await this.#vchans.prepare(config, settings.accounts);
+    let roster: PreparedRoster;
+    try {
+      roster = await this.#roster.prepare(config);
+    } catch (error) {
+      await vchans.abandon();
+      throw error;
+    }
     const diff = diffConfig(this.#settings.config, config);
     this.#settings = settings;
     this.#parts.log.level = config.log.level;
     this.#parts.dataplane.setLimits(config.limits);
     this.#parts.dataplane.reportStreams(this.#parts.log.isLevelEnabled('debug'));
-    await this.#roster.configure(config);
+    await roster.commit();
     for (const peer of this.#peers.all()) {
       peer.applyExports();
       peer.applyImports();
     }
     await this.#own?.apply();
-    await this.#vchans.apply(config, settings.accounts);
+    await vchans.commit();
     return describeChanges(diff);
   }
 
@@ -176,6 +200,9 @@ export class Daemon {
   async stop(drain: number): Promise<void> {
     if (!this.#stopping) {
       this.#stopping = true;
+      // What a reload waits for is given up; what it has begun to change is finished first.
+      this.#ending.abort(new XsockError('CONTROL_REFUSED', 'the daemon is stopping'));
+      await this.#reloading;
       await this.#restored?.close();
       await this.#roster.close();
       await this.#directory.stop();
@@ -244,12 +271,6 @@ export class Daemon {
       }
     }
     return false;
-  }
-
-  async #prepared(config: Config): Promise<Settings> {
-    const problems = problemsInDomain(config, this.#parts.domid);
-    if (problems.length > 0) throw new ConfigProblems(problems);
-    return { config, accounts: await resolveAccounts(config.imports) };
   }
 
   #nameOf(domid: DomId): string | undefined {

@@ -5,7 +5,7 @@ import { DEFAULT_MODE, IMPORT_EVERYTHING } from './defaults.js';
 import type { LocatedMap, LocatedScalar, Place } from './located.js';
 import { formatSource } from './problems.js';
 import type { Report } from './report.js';
-import { covers, peerSelector, serviceSelector } from './selectors.js';
+import { covers, peerSelector, selectorKey, serviceSelector } from './selectors.js';
 import { clientPath, homeOf } from './vchan-path.js';
 
 interface Rule {
@@ -20,6 +20,7 @@ export function buildImports(root: LocatedMap, report: Report): readonly ImportC
   const rules = (report.maps(root, 'imports') ?? []).map(item => buildRule(item, report));
   warnOfCovered(rules, report);
   checkListeners(rules, report);
+  checkDoors(rules, report);
   return rules.map(rule => rule.config);
 }
 
@@ -107,6 +108,21 @@ function checkListeners(rules: readonly Rule[], report: Report): void {
     const other = taken.find(earlier => collide(earlier.address, address));
     if (other === undefined) taken.push({ address, place: tcpNode.place });
     else report.wrong(tcpNode, `an address that is free (${formatSource(other.place)} has it)`);
+  }
+}
+
+/** `<run>/vchan/<domid>/<service>` is one socket, and leads to one server. */
+function checkDoors(rules: readonly Rule[], report: Report): void {
+  const taken = new Map<string, Place>();
+  for (const { config, place } of rules) {
+    if (config.vchan === undefined) continue;
+    const key = `${selectorKey(config.peer)} ${selectorKey(config.service)}`;
+    const other = taken.get(key);
+    if (other === undefined) taken.set(key, place);
+    else {
+      const found = 'a second rule with vchan for this service of this domain';
+      report.problem(place, found, `one (the rule at ${formatSource(other)} is the first)`);
+    }
   }
 }
 

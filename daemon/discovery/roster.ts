@@ -41,6 +41,11 @@ export interface RosterParts {
   readonly forgotten: (listed: readonly DomId[]) => Promise<readonly DomId[]>;
 }
 
+/** What has nothing left that can fail. */
+export interface PreparedRoster {
+  commit(): Promise<void>;
+}
+
 export class Roster {
   readonly #parts: RosterParts;
   #config: RosterConfig;
@@ -55,29 +60,53 @@ export class Roster {
   }
 
   async start(): Promise<void> {
-    await this.configure(this.#config);
+    const prepared = await this.prepare(this.#config);
+    await prepared.commit();
   }
 
-  /** Other peers, or another place to learn of them, from now on (a reload). */
-  async configure(config: RosterConfig): Promise<void> {
-    this.#config = config;
-    const { self, xenstore, log } = this.#parts;
-    const wanted = self === DOM0 || config.directory.trust;
-    if (wanted && this.#source === undefined) {
-      this.#source = self === DOM0 ? new ToolstackDomains(xenstore) : new DirectoryReader(xenstore);
-      await this.#source.start(() => void this.look());
-    } else if (!wanted && this.#source !== undefined) {
-      const source = this.#source;
-      this.#source = undefined;
-      await source.close();
+  /**
+   * Other peers, or another place to learn of them (a reload). Throws what keeps the place from being
+   * watched (`XENSTORE`, `XENSTORE_GONE`), and then nothing has changed.
+   */
+  async prepare(config: RosterConfig): Promise<PreparedRoster> {
+    const wanted = this.#parts.self === DOM0 || config.directory.trust;
+    const source = wanted ? (this.#source ?? (await this.#startSource())) : undefined;
+    return {
+      commit: async () => {
+        const old = this.#source;
+        this.#config = config;
+        this.#source = source;
+        if (old !== source) await this.#closeSource(old);
+        this.#warnOfNames(config, wanted);
+        await this.look();
+      },
+    };
+  }
+
+  async #startSource(): Promise<DomainSource> {
+    const { self, xenstore } = this.#parts;
+    const source = self === DOM0 ? new ToolstackDomains(xenstore) : new DirectoryReader(xenstore);
+    await source.start(() => void this.look());
+    return source;
+  }
+
+  async #closeSource(source: DomainSource | undefined): Promise<void> {
+    try {
+      await source?.close();
+    } catch (error) {
+      this.#parts.log.warn({ err: error }, 'the watch on the list of domains was not closed');
     }
-    for (const { domid, name, source } of config.peers ?? []) {
-      if (domid === undefined && !wanted) {
+  }
+
+  #warnOfNames({ peers }: RosterConfig, namesAreKnown: boolean): void {
+    for (const { domid, name, source } of peers ?? []) {
+      if (domid === undefined && !namesAreKnown) {
         const place = `${formatSource(source)}`;
-        log.warn(`${place}: domain '${name}' cannot be found by name without directory.trust`);
+        this.#parts.log.warn(
+          `${place}: domain '${name}' cannot be found by name without directory.trust`,
+        );
       }
     }
-    await this.look();
   }
 
   async close(): Promise<void> {

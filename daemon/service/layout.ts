@@ -7,10 +7,17 @@ export const PORTS = 'port';
 /** Links from domain names to domains' directories. */
 export const BY_NAME = 'by-name';
 
+/** Sockets that lead to raw vchan servers, below directories named for their domids. */
+export const VCHANS = 'vchan';
+
 export function domainDirectory(run: string, domid: DomId): string {
   return join(run, String(domid));
 }
 
 export function portDirectory(run: string, domid: DomId): string {
   return join(run, String(domid), PORTS);
+}
+
+export function vchanDirectory(run: string, domid: DomId): string {
+  return join(run, VCHANS, String(domid));
 }

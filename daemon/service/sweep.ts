@@ -1,6 +1,6 @@
 /**
- * Clears a run directory of what a crashed daemon left: dead sockets below `<run>/<domid>/` and the links
- * in `<run>/by-name/`. Whatever is alive, or of another kind, or elsewhere, stays.
+ * Clears a run directory of what a crashed daemon left: dead sockets below `<run>/<domid>/` and
+ * `<run>/vchan/<domid>/`, and the links in `<run>/by-name/`. Whatever is alive, or of another kind, or elsewhere, stays.
  */
 import { readdir, readlink, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { isXsockError, messageOf } from '../errors.js';
 import { freeSocketPath } from '../http/unix-path.js';
 import { parseDomId } from '../ids.js';
 import type { LineLog } from '../log/peer-logs.js';
-import { BY_NAME, PORTS } from './layout.js';
+import { BY_NAME, PORTS, VCHANS } from './layout.js';
 
 function isErrno(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
@@ -77,5 +77,11 @@ export async function sweepRunDirectory(run: string, log: LineLog): Promise<void
       await sweepSockets(join(run, entry), log);
     }
   }
+  for (const entry of await entries(join(run, VCHANS))) {
+    if (parseDomId(entry) !== undefined) {
+      await sweepSockets(join(run, VCHANS, entry), log);
+    }
+  }
+  await removeIfEmpty(join(run, VCHANS));
   await sweepNames(join(run, BY_NAME));
 }

@@ -2,7 +2,7 @@
  * The view: the sockets below the run directory through which local programs reach peers' services.
  * They exist exactly while the link is up, the peer offers the service and an import rule takes it.
  */
-import { lstatSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { mkdirSync, rmdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Dataplane, ListenerHandle, ListenerOptions } from '../dataplane/dataplane.js';
@@ -13,6 +13,7 @@ import type { PeerLogs } from '../log/peer-logs.js';
 import { NameLinks } from './by-name.js';
 import type { Service } from './imports.js';
 import { domainDirectory, portDirectory } from './layout.js';
+import { isThere, removeIfThere } from './socket-file.js';
 import { sweepRunDirectory } from './sweep.js';
 
 export interface ViewParts {
@@ -58,11 +59,6 @@ export interface ShownService {
   /** Undefined: the socket could not be made; `problem` says why. */
   readonly address: string | undefined;
   readonly problem: string | undefined;
-}
-
-function isAt(path: string, handle: ListenerHandle): boolean {
-  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  return found?.dev === handle.device && found.ino === handle.inode;
 }
 
 export class View {
@@ -220,7 +216,7 @@ export class View {
 
   async #listen(options: ListenerOptions, old: Listening | undefined): Promise<ListenerHandle> {
     if (options.kind === 'unix') {
-      if (old === undefined || !isAt(options.path, old.handle)) {
+      if (old === undefined || !isThere({ ...old.handle, path: options.path })) {
         await freeSocketPath(options.path);
       }
       mkdirSync(dirname(options.path), { recursive: true, mode: 0o755 });
@@ -272,9 +268,7 @@ export class View {
       return;
     }
     try {
-      if (isAt(options.path, handle)) {
-        unlinkSync(options.path);
-      }
+      removeIfThere({ ...handle, path: options.path });
     } catch (error) {
       // The rest of the view must go all the same.
       const { path } = options;

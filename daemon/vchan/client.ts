@@ -9,20 +9,11 @@ import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
 import type { LineLog, PeerLogs } from '../log/peer-logs.js';
 import { EVENT_CHANNEL, RING_REF } from '../xenstore/paths.js';
 import type { Watch, Xenstore } from '../xenstore/xenstore.js';
+import type { DoorSettings } from './door.js';
 import { absolutePath, parseWord } from './paths.js';
 
 /** Milliseconds that a program waits for a server before it is refused. */
 const PATIENCE = 10_000;
-
-export interface Door {
-  readonly peer: DomId;
-  readonly vchan: string;
-  /** The socket. */
-  readonly path: string;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-}
 
 export interface ClientParts {
   readonly plane: VchanPlane;
@@ -41,12 +32,13 @@ export class VchanClient {
   #changed: () => void = () => {};
   #stopped = false;
 
-  constructor(parts: ClientParts, door: Door) {
+  /** `door`: the id of the open door; it is closed by whoever has opened it. */
+  constructor(parts: ClientParts, { peer, vchan }: DoorSettings, door: number) {
     this.#parts = parts;
-    this.#peer = door.peer;
-    this.#path = absolutePath(door.peer, door.vchan);
-    this.#log = parts.logs.of(door.peer, { vchan: this.#path });
-    this.#door = parts.plane.openDoor(door.path, door.mode, door.uid, door.gid);
+    this.#peer = peer;
+    this.#path = absolutePath(peer, vchan);
+    this.#log = parts.logs.of(peer, { vchan: this.#path });
+    this.#door = door;
   }
 
   /** A watch for as long as the door is open: also the death of the whole domain is only seen by it. */
@@ -80,7 +72,6 @@ export class VchanClient {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#changed();
-    this.#parts.plane.closeDoor(this.#door);
     await this.#watch?.close();
   }
 

@@ -2,16 +2,17 @@
  * All raw vchan servers and doors of the configuration. The thread behind them is only started once there
  * is one. A reload ends what is no longer configured, and leaves alone what did not change.
  */
-import { mkdir, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Config, ExportConfig, VchanOffer } from '../config/config.js';
 import type { VchanEvent, VchanPlane } from '../dataplane/vchan.js';
 import type { DomId } from '../ids.js';
 import type { PeerLogs } from '../log/peer-logs.js';
 import type { Accounts } from '../service/accounts.js';
+import { vchanDirectory } from '../service/layout.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
-import { type Door, VchanClient } from './client.js';
+import { VchanClient } from './client.js';
+import { Door, type DoorSettings } from './door.js';
 import { VchanServer } from './server.js';
 
 export interface VchansParts {
@@ -24,9 +25,23 @@ export interface VchansParts {
   readonly onPortsResting: () => void;
 }
 
-interface Running<Settings, Part> {
-  readonly settings: Settings;
-  readonly part: Part;
+/** A configuration whose doors are open, though not in their places yet. One of the two has to follow. */
+export interface PreparedVchans {
+  /** Puts it in force; what fails now is logged and does not stop the rest. */
+  commit(): Promise<void>;
+  /** Nothing has changed. */
+  abandon(): Promise<void>;
+}
+
+interface RunningServer {
+  readonly settings: ServerSettings;
+  readonly part: VchanServer;
+}
+
+interface RunningClient {
+  readonly settings: DoorSettings;
+  readonly door: Door;
+  readonly part: VchanClient;
 }
 
 /** What of an export matters to its server. */
@@ -36,40 +51,46 @@ interface ServerSettings {
   readonly target: ExportConfig['target'];
 }
 
+interface Wanted {
+  readonly service: ExportConfig;
+  readonly offer: VchanOffer;
+  readonly settings: ServerSettings;
+}
+
 export class Vchans {
   readonly #parts: VchansParts;
   #plane: VchanPlane | undefined;
-  #servers: Running<ServerSettings, VchanServer>[] = [];
-  #clients: Running<Door, VchanClient>[] = [];
+  #servers: readonly RunningServer[] = [];
+  #clients: readonly RunningClient[] = [];
 
   constructor(parts: VchansParts) {
     this.#parts = parts;
   }
 
-  async apply(config: Config, accounts: Accounts): Promise<void> {
+  /**
+   * Everything of it that can fail. Throws `PATH_TAKEN`, `PATH_TOO_LONG`, `FILE_ACCESS`, `DATAPLANE`,
+   * `XENSTORE` or `XENSTORE_GONE`, and then nothing has changed. Not to be called again before the
+   * commit() or abandon() of what it returned has ended.
+   */
+  async prepare(config: Config, accounts: Accounts): Promise<PreparedVchans> {
     const offers = config.exports.flatMap(service =>
       service.vchan.map(offer => ({ service, offer, settings: serverSettings(service, offer) })),
     );
     const doors = this.#doors(config, accounts);
-    await this.#endExcept(
-      offers.map(({ settings }) => settings),
-      doors,
-    );
-    for (const { service, offer, settings } of offers) {
-      if (!has(this.#servers, settings)) {
-        const part = new VchanServer({ ...this.#parts, plane: this.#open() }, service, offer);
-        this.#servers.push({ settings, part });
-        part.start();
+    if (offers.length > 0) this.#open();
+    const opened: RunningClient[] = [];
+    const abandon = async (): Promise<void> => {
+      await Promise.all(opened.map(client => this.#end(client)));
+    };
+    try {
+      for (const door of doors) {
+        if (!isAmong(door, this.#clients)) await this.#openDoor(door, opened);
       }
+    } catch (error) {
+      await abandon();
+      throw error;
     }
-    for (const door of doors) {
-      if (!has(this.#clients, door)) {
-        await mkdir(dirname(door.path), { recursive: true });
-        const part = new VchanClient({ ...this.#parts, plane: this.#open() }, door);
-        this.#clients.push({ settings: door, part });
-        await part.start();
-      }
-    }
+    return { commit: () => this.#commit(offers, doors, opened), abandon };
   }
 
   /** xenstored is back. */
@@ -87,11 +108,71 @@ export class Vchans {
 
   /** Ends all streams at once: there is nothing that a raw peer could be told. */
   async stop(): Promise<void> {
-    await this.#endExcept([], []);
+    await this.#commit([], [], []);
     const plane = this.#plane;
     this.#plane = undefined;
     await plane?.close();
-    await rm(join(this.#parts.run, 'vchan'), { recursive: true, force: true });
+  }
+
+  async #openDoor(settings: DoorSettings, opened: RunningClient[]): Promise<void> {
+    const { xenstore, logs } = this.#parts;
+    const plane = this.#open();
+    const replaced = this.#clients.find(client => client.settings.path === settings.path);
+    const door = await Door.open(
+      plane,
+      logs.of(settings.peer),
+      settings,
+      replaced?.door,
+      opened.length,
+    );
+    const part = new VchanClient({ plane, xenstore, logs }, settings, door.id);
+    opened.push({ settings, door, part });
+    await part.start();
+  }
+
+  async #commit(
+    offers: readonly Wanted[],
+    doors: readonly DoorSettings[],
+    opened: readonly RunningClient[],
+  ): Promise<void> {
+    // First, so that a door that takes the place of another is never missed.
+    for (const { door, settings } of opened) {
+      try {
+        door.moveToPlace();
+      } catch (error) {
+        const log = this.#parts.logs.of(settings.peer);
+        log.error({ err: error, path: settings.path }, 'the socket cannot appear');
+      }
+    }
+    const wanted = offers.map(({ settings }) => settings);
+    const ending = [
+      ...this.#servers.filter(({ settings }) => !contains(wanted, settings)),
+      ...this.#clients.filter(({ settings }) => !contains(doors, settings)),
+    ];
+    this.#servers = this.#servers.filter(({ settings }) => contains(wanted, settings));
+    this.#clients = [
+      ...this.#clients.filter(({ settings }) => contains(doors, settings)),
+      ...opened,
+    ];
+    await Promise.all(ending.map(running => this.#end(running)));
+    for (const { service, offer, settings } of offers) {
+      if (!isAmong(settings, this.#servers)) {
+        const part = new VchanServer({ ...this.#parts, plane: this.#open() }, service, offer);
+        this.#servers = [...this.#servers, { settings, part }];
+        part.start();
+      }
+    }
+  }
+
+  async #end(running: RunningServer | RunningClient): Promise<void> {
+    const stopped = running.part.stop();
+    if ('door' in running) running.door.close();
+    try {
+      await stopped;
+    } catch (error) {
+      const log = this.#parts.logs.of(running.settings.peer);
+      log.warn({ err: error }, 'a raw vchan did not end in order');
+    }
   }
 
   #open(): VchanPlane {
@@ -113,29 +194,16 @@ export class Vchans {
     }
   }
 
-  #doors(config: Config, accounts: Accounts): readonly Door[] {
+  #doors(config: Config, accounts: Accounts): readonly DoorSettings[] {
     return config.imports.flatMap(rule => {
       const { peer, service, vchan, mode } = rule;
       if (vchan === undefined || peer.kind !== 'domid' || service.kind !== 'name') {
         return [];
       }
       const { uid, gid } = accounts.get(rule) ?? { uid: -1, gid: -1 };
-      const path = join(this.#parts.run, 'vchan', String(peer.domid), service.name);
+      const path = join(vchanDirectory(this.#parts.run, peer.domid), service.name);
       return [{ peer: peer.domid, vchan, path, mode, uid, gid }];
     });
-  }
-
-  async #endExcept(servers: readonly ServerSettings[], doors: readonly Door[]): Promise<void> {
-    const ending = [
-      ...this.#servers.filter(({ settings }) => !contains(servers, settings)),
-      ...this.#clients.filter(({ settings }) => !contains(doors, settings)),
-    ];
-    this.#servers = this.#servers.filter(({ settings }) => contains(servers, settings));
-    this.#clients = this.#clients.filter(({ settings }) => contains(doors, settings));
-    await Promise.all(ending.map(({ part }) => part.stop()));
-    for (const { settings } of ending) {
-      if ('vchan' in settings) await rm(settings.path, { force: true });
-    }
   }
 }
 
@@ -147,6 +215,6 @@ function contains<T>(list: readonly T[], wanted: T): boolean {
   return list.some(item => isDeepStrictEqual(item, wanted));
 }
 
-function has<T>(running: readonly Running<T, unknown>[], wanted: T): boolean {
+function isAmong<T>(wanted: T, running: readonly { readonly settings: T }[]): boolean {
   return running.some(({ settings }) => isDeepStrictEqual(settings, wanted));
 }

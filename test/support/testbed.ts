@@ -67,13 +67,16 @@ export class Testbed {
   }
 
   /** Starts the domain's daemon and waits until it serves. */
-  async daemon(domid: number, yaml = ''): Promise<TestDaemon> {
+  async daemon(
+    domid: number,
+    yaml = '',
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<TestDaemon> {
     const config = this.writeConfig(domid, yaml);
     const run = this.path(`r${domid}`);
     const loopback = join(this.directory, 'm', 'domains', String(domid));
-    const process = startProgram(this.#test, XSOCKD, [
-      ...['--config', config, '--run', run, '--loopback', loopback, '--log-level', 'debug'],
-    ]);
+    const args = ['--config', config, '--run', run, '--loopback', loopback, '--log-level', 'debug'];
+    const process = startProgram(this.#test, XSOCKD, args, environment);
     let log = '';
     process.child.stderr.on('data', (chunk: Buffer) => {
       log += String(chunk);

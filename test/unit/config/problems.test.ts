@@ -246,6 +246,10 @@ const table: Readonly<Record<string, readonly [string, string]>> = {
     'exports: [{port: 1, target: unix:/a, vchan: [{peer: 3, path: data/v/x/y}, {peer: 4, path: data/v/x}]}]',
     '1:91: exports[0].vchan[1].path: found "data/v/x", expected a path of its own (the vchan server at 0.yaml:1 is there)',
   ],
+  'two ways to one socket of a raw vchan': [
+    'imports: [{peer: 3, service: x, vchan: data/x}, {peer: 3, service: x, vchan: data/y}]',
+    '1:49: imports[1]: found a second rule with vchan for this service of this domain, expected one (the rule at 0.yaml:1 is the first)',
+  ],
   'a vchan server of another domain that is looked for everywhere': [
     'imports: [{peer: 3, service: x, vchan: /local/domain}]',
     '1:40: imports[0].vchan: found "/local/domain", expected a xenstore path such as data/vchan/web (of one server, not of many domains)',

@@ -5,7 +5,10 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { LinkId } from '../../../daemon/ids.js';
+import type { ImportConfig } from '../../../daemon/config/config.js';
+import { IMPORT_EVERYTHING } from '../../../daemon/config/defaults.js';
+import type { DomId, LinkId } from '../../../daemon/ids.js';
+import { parseServiceName } from '../../../daemon/service/name.js';
 import { exported, peerConfig, setUpHost } from '../../support/daemon-host.js';
 import { eventually } from '../../support/eventually.js';
 
@@ -51,6 +54,29 @@ t.test('a reload touches only what changed', async t => {
   t.same(linking(), links, 'no link was made or closed');
   await dom0.daemon.reload({ ...dom0.config, exports: [exported('b', [3])] });
   await guest.appears('0/a', false);
+});
+
+t.test('a reload that is refused changes nothing', async t => {
+  const { boot } = await setUpHost(t, [0, 3]);
+  const guest = await boot(3, { exports: [exported('a', [0])] });
+  const vchan: ImportConfig = {
+    ...IMPORT_EVERYTHING,
+    peer: { kind: 'domid', domid: 4 as DomId },
+    service: { kind: 'name', name: parseServiceName('x') },
+    vchan: 'data/vchan/x',
+  };
+  const refused = { ...guest.config, exports: [exported('b', [0])], imports: [vchan] };
+  await t.rejects(guest.daemon.reload(refused), { message: 'no raw vchan here' });
+  const names = async () => (await guest.daemon.services()).map(({ name }) => name);
+  t.same(await names(), ['a']);
+  t.same(await guest.daemon.reload({ ...refused, imports: [] }), [
+    'export b added',
+    'export a removed',
+    'import any of any removed',
+  ]);
+  t.same(await names(), ['b']);
+  await guest.daemon.stop(0);
+  await t.rejects(guest.daemon.reload(refused), { message: 'the daemon is stopping' });
 });
 
 t.test('a peer that is dropped and wanted again is announced again', async t => {

@@ -140,7 +140,7 @@ t.test('a guest that trusts it finds its peers by name, whatever their domids', 
   await until([domain(5, 'web'), { domid: id(7), name: undefined, uuid: undefined }, known0]);
   await publisher.publish([domain(0), domain(7, 'web')], [id(3)]);
   await until([domain(7, 'web'), known0]);
-  await roster.configure({ peers, directory: { trust: false } });
+  await (await roster.prepare({ peers, directory: { trust: false } })).commit();
   await until([seven, zero].map(entry => ({ ...entry, uuid: undefined })));
   await roster.close();
 });

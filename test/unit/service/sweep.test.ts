@@ -31,6 +31,8 @@ t.test('dead sockets, links by name and empty directories go', async t => {
   const run = temporaryDirectory(t);
   mkdirSync(join(run, '5/port'), { recursive: true });
   mkdirSync(join(run, 'by-name'));
+  mkdirSync(join(run, 'vchan/5'), { recursive: true });
+  await deadSocket(join(run, 'vchan/5/db'));
   await deadSocket(join(run, '5/db'));
   await deadSocket(join(run, '5/~0'));
   chmodSync(join(run, '5/~0'), 0);
@@ -42,7 +44,11 @@ t.test('dead sockets, links by name and empty directories go', async t => {
 
 t.test('what is alive, of another kind or elsewhere stays', async t => {
   const run = temporaryDirectory(t);
-  for (const directory of ['5', 'by-name', 'mine', '032']) mkdirSync(join(run, directory));
+  for (const directory of ['5', 'by-name', 'mine', '032', 'vchan', 'vchan/5', 'vchan/mine']) {
+    mkdirSync(join(run, directory));
+  }
+  writeFileSync(join(run, 'vchan/5/file'), '');
+  await deadSocket(join(run, 'vchan/mine/dead'));
   const server = createServer();
   server.listen(join(run, '5/live'));
   await once(server, 'listening');
@@ -54,7 +60,7 @@ t.test('what is alive, of another kind or elsewhere stays', async t => {
   symlinkSync('/etc', join(run, 'by-name/etc'));
   await sweepRunDirectory(run, SILENT);
   t.same(readdirSync(join(run, '5')).sort(), ['file', 'live']);
-  for (const path of ['mine/dead', '032/dead', 'by-name/etc'])
+  for (const path of ['mine/dead', '032/dead', 'by-name/etc', 'vchan/5/file', 'vchan/mine/dead'])
     t.ok(existsSync(join(run, path)), path);
 });
 
