@@ -87,6 +87,7 @@ export class Daemon {
       log,
       logs: this.#logs,
       settings: () => this.#settings,
+      verify: peer => this.#roster.verify(peer),
       routeLink: (link, peer) => this.#links.set(link, peer),
     };
     this.#vchans = new Vchans({
@@ -108,6 +109,7 @@ export class Daemon {
           this.#peers.update(entries, known);
           if (domid === 0 && known !== undefined) this.#directory.update(known);
         },
+        onDoubt: () => this.#peers.doubtNames(),
         forgotten: listed => this.#peers.forgotten(listed),
       },
       config,
@@ -346,7 +348,7 @@ export class Daemon {
     this.#xenstoreConnected = connected;
     if (!connected) {
       log.warn(
-        'the connection to xenstored is lost: links stay, peers that come or go are not seen',
+        'the connection to xenstored is lost: links stay, peers that come or go are not seen, and what is allowed to a domain by name takes no new streams until it is back',
       );
       return;
     }

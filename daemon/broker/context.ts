@@ -28,6 +28,8 @@ export interface BrokerContext {
   /** For everything that a peer can cause. */
   readonly logs: PeerLogs;
   settings(): Settings;
+  /** Resolves when it is known whose the domid is, before a daemon with a new instance is linked with. */
+  verify(domid: DomId): Promise<void>;
   /** From now on the events of this link are for that peer. */
   routeLink(link: LinkId, peer: DomId): void;
 }

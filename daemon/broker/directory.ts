@@ -4,28 +4,31 @@ import type { DirectoryConfig } from '../config/config.js';
 import { DirectoryPublisher, type Readers } from '../discovery/directory-publisher.js';
 import type { KnownDomain } from '../discovery/domains.js';
 import { isXsockError } from '../errors.js';
+import { retryDelay } from '../link/backoff.js';
 import { selectsPeer } from '../policy/decide.js';
+import { Retry } from '../retry.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 
 export class Directory {
   readonly #publisher: DirectoryPublisher;
-  readonly #log: Logger;
   readonly #config: () => DirectoryConfig;
-  #writing: Promise<void> = Promise.resolve();
+  readonly #writes: Retry;
+  #known: readonly KnownDomain[] | undefined;
 
   constructor(xenstore: Xenstore, log: Logger, config: () => DirectoryConfig) {
     this.#publisher = new DirectoryPublisher(xenstore);
-    this.#log = log;
     this.#config = config;
+    this.#writes = new Retry({
+      work: () => this.#write(),
+      onFailure: error =>
+        log.error({ err: error }, 'the directory of domains cannot be published; retrying'),
+      delay: failures => retryDelay(failures, Math.random()),
+    });
   }
 
   update(known: readonly KnownDomain[]): void {
-    this.#writing = this.#publisher.publish(known, this.#readers(known)).catch((error: unknown) => {
-      // With xenstored gone the list is looked at again when it is back.
-      if (!isXsockError(error, 'XENSTORE_GONE')) {
-        this.#log.error({ err: error }, 'the directory of domains cannot be published');
-      }
-    });
+    this.#known = known;
+    void this.#writes.run();
   }
 
   /** xenstored is back, perhaps empty. The next update() writes everything. */
@@ -34,8 +37,19 @@ export class Directory {
   }
 
   /** Resolves when nothing is written any more. */
-  async stop(): Promise<void> {
-    await this.#writing;
+  stop(): Promise<void> {
+    return this.#writes.stop();
+  }
+
+  async #write(): Promise<void> {
+    const known = this.#known;
+    if (known === undefined) return;
+    try {
+      await this.#publisher.publish(known, this.#readers(known));
+    } catch (error) {
+      // With xenstored gone the list is looked at again when it is back.
+      if (!isXsockError(error, 'XENSTORE_GONE')) throw error;
+    }
   }
 
   #readers(known: readonly KnownDomain[]): Readers | undefined {

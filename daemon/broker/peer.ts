@@ -16,6 +16,7 @@ import { compileExports } from '../policy/compile.js';
 import type { PeerIdentity } from '../policy/decide.js';
 import { selectServices } from '../service/imports.js';
 import type { BrokerContext } from './context.js';
+import { PeerName } from './peer-name.js';
 
 /** Events of one link. */
 export type PeerEvent = Extract<
@@ -30,20 +31,23 @@ export class Peer {
   readonly #nodes: LinkNodes;
   readonly #supervisor: LinkSupervisor;
   readonly #watch: PeerWatch;
-  #name: string | undefined;
+  readonly #name: PeerName;
   #uuid: string | undefined;
   #instance: string | undefined;
   #offered: readonly OfferedService[] = [];
   #stopped = false;
 
-  constructor(context: BrokerContext, { domid, name, uuid }: RosterEntry) {
+  constructor(context: BrokerContext, entry: RosterEntry) {
+    const { domid } = entry;
     this.domid = domid;
     this.#context = context;
-    this.#name = name;
-    this.#uuid = uuid;
+    this.#name = new PeerName(entry);
+    this.#uuid = entry.uuid;
     this.#log = context.logs.of(domid);
     const { self, dataplane, xenstore } = context;
-    this.#nodes = new LinkNodes(xenstore, self, domid);
+    this.#nodes = new LinkNodes(xenstore, self, domid, error =>
+      this.#log.error({ err: error }, 'our nodes for the peer cannot be written; retrying'),
+    );
     this.#supervisor = new LinkSupervisor({
       self,
       peer: domid,
@@ -62,7 +66,7 @@ export class Peer {
   }
 
   get name(): string | undefined {
-    return this.#name;
+    return this.#name.shown;
   }
   get uuid(): string | undefined {
     return this.#uuid;
@@ -72,6 +76,10 @@ export class Peer {
   }
   get since(): number {
     return this.#supervisor.since;
+  }
+  /** Why the peer cannot be looked for, or be told of us; undefined if it can. */
+  get problem(): string | undefined {
+    return this.#watch.problem ?? this.#nodes.problem;
   }
   /** What the peer offers to us now. */
   get offered(): readonly OfferedService[] {
@@ -83,7 +91,9 @@ export class Peer {
     if (this.#stopped) {
       return;
     }
-    await this.#nodes.publish({ instance: this.#context.instance });
+    const announced = this.#nodes.publish({ instance: this.#context.instance });
+    // Logged, and tried again: no reason not to look for the peer.
+    await announced.catch(() => undefined);
     await this.#watch.start();
   }
 
@@ -115,12 +125,19 @@ export class Peer {
   }
 
   /** What is known of it from elsewhere than from itself. */
-  describe({ name, uuid }: RosterEntry): void {
-    this.#uuid = uuid;
-    if (name !== this.#name) {
-      this.#name = name;
+  describe(entry: RosterEntry): void {
+    this.#uuid = entry.uuid;
+    if (this.#name.becomes(entry)) {
       this.applyExports();
       this.applyImports();
+    }
+  }
+
+  /** A name that xenstore told may be another domain's by now. What was announced stays so. */
+  doubtName(): void {
+    const { link } = this.#supervisor;
+    if (this.#name.doubt(link) && link !== undefined) {
+      this.#onLink(link);
     }
   }
 
@@ -148,7 +165,7 @@ export class Peer {
   }
 
   get #identity(): PeerIdentity {
-    return { domid: this.domid, name: this.#name };
+    return { domid: this.domid, name: this.#name.forExports };
   }
 
   async #onObservation({ instance, offer }: Observation): Promise<void> {
@@ -157,11 +174,13 @@ export class Peer {
       return;
     }
     if (instance !== undefined && instance !== this.#instance) {
+      await this.#context.verify(this.domid);
+      if (this.#stopped) {
+        return;
+      }
       // Should this be another domain with the same domid: xenstored has forgotten that the domid may
       // read our nodes (XSA-322).
-      this.#nodes
-        .again()
-        .catch((error: unknown) => this.#log.error({ err: error }, 'failed to write our nodes'));
+      this.#nodes.again().catch(() => undefined);
     }
     this.#instance = instance;
     this.#supervisor.observe(instance, offer);
@@ -192,9 +211,10 @@ export class Peer {
 
   #show(link: LinkId): void {
     const { config, accounts } = this.#context.settings();
-    const services = selectServices(config.imports, accounts, this.#identity, this.#offered);
+    const identity = { domid: this.domid, name: this.#name.forImports(link) };
+    const services = selectServices(config.imports, accounts, identity, this.#offered);
     this.#context.view
-      .show(link, this.#identity, services)
+      .show(link, identity, services)
       .catch((error: unknown) =>
         this.#log.error({ err: error }, 'failed to update service sockets'),
       );

@@ -47,6 +47,13 @@ export class Peers {
     }
   }
 
+  /** Names that xenstore told may be others' by now. */
+  doubtNames(): void {
+    for (const peer of this.#peers.values()) {
+      peer.doubtName();
+    }
+  }
+
   /** Linked domains that xenstore does not list, but may only have forgotten. */
   async forgotten(listed: readonly DomId[]): Promise<readonly DomId[]> {
     const linked = this.all().filter(peer => peer.state.kind === 'up');

@@ -23,6 +23,11 @@ function countersOf(
   return rest;
 }
 
+/** Why an absent peer may be there for all we know; empty if there is no such reason. */
+function notLooking({ state, problem }: Peer): string {
+  return state.kind === 'absent' ? (problem ?? '') : '';
+}
+
 export function peerStatus(peer: Peer, counters: readonly LinkCounters[]): PeerStatus {
   const { state } = peer;
   return {
@@ -31,7 +36,7 @@ export function peerStatus(peer: Peer, counters: readonly LinkCounters[]): PeerS
     uuid: peer.uuid ?? null,
     self: false,
     state: stateName(state),
-    reason: state.kind === 'down' ? state.reason : '',
+    reason: state.kind === 'down' ? state.reason : notLooking(peer),
     since: peer.since,
     instance: state.kind === 'absent' ? null : state.instance,
     services: peer.offered.length,

@@ -17,6 +17,10 @@ export class DirectoryReader implements DomainSource {
     this.#xenstore = xenstore;
   }
 
+  get problem(): string | undefined {
+    return this.#watch?.problem;
+  }
+
   async start(onChange: () => void): Promise<void> {
     this.#watch = await this.#xenstore.watch(DIRECTORY, onChange);
   }
@@ -24,14 +28,14 @@ export class DirectoryReader implements DomainSource {
   async list(): Promise<readonly KnownDomain[]> {
     const names = (await unlessHidden(this.#xenstore.list(DIRECTORY))) ?? [];
     const domids = names.map(parseDomId).filter(domid => domid !== undefined);
-    return await Promise.all(domids.map(domid => this.#describe(domid)));
+    return await Promise.all(domids.map(domid => this.describe(domid)));
   }
 
   async close(): Promise<void> {
     await this.#watch?.close();
   }
 
-  async #describe(domid: DomId): Promise<KnownDomain> {
+  async describe(domid: DomId): Promise<KnownDomain> {
     const entry = directoryEntry(domid);
     const [name, uuid] = await Promise.all([
       unlessHidden(this.#xenstore.read(`${entry}/${ENTRY_NAME}`)),

@@ -13,8 +13,12 @@ export interface KnownDomain {
 export interface DomainSource {
   /** Calls back whenever a look at list() may show something new; once at once. */
   start(onChange: () => void): Promise<void>;
+  /** Why changes may go unseen now, for people; undefined while all watches are set. */
+  readonly problem: string | undefined;
   /** Throws `XENSTORE_GONE`, or `XENSTORE` for what cannot be explained by a domain that has just gone. */
   list(): Promise<readonly KnownDomain[]>;
+  /** What list() would say of this one. Throws as list() does. */
+  describe(domid: DomId): Promise<KnownDomain>;
   close(): Promise<void>;
 }
 
@@ -22,21 +26,29 @@ export interface DomainSource {
 export class WatchSet {
   readonly #xenstore: Xenstore;
   readonly #watches = new Map<string, Promise<Watch>>();
+  #asked: readonly Watch[] = [];
 
   constructor(xenstore: Xenstore) {
     this.#xenstore = xenstore;
   }
 
+  /** Of the first that is not set; undefined if all are that set() was last asked for. */
+  get problem(): string | undefined {
+    return this.#asked.find(({ problem }) => problem !== undefined)?.problem;
+  }
+
   /** Watches exactly these from now on. */
   async set(paths: readonly string[], onChange: () => void): Promise<void> {
-    const gone = [...this.#watches.keys()].filter(path => !paths.includes(path));
-    for (const path of paths) {
+    const wanted = new Set(paths);
+    const gone = [...this.#watches.keys()].filter(path => !wanted.has(path));
+    for (const path of wanted) {
       if (!this.#watches.has(path)) {
         this.#watches.set(path, this.#xenstore.watch(path, onChange));
       }
     }
     const closing = gone.map(path => this.#remove(path));
-    await Promise.all([...this.#watches.values(), ...closing]);
+    this.#asked = await Promise.all(this.#watches.values());
+    await Promise.all(closing);
   }
 
   async #remove(path: string): Promise<void> {

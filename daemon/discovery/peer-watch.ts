@@ -5,8 +5,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isXsockError } from '../errors.js';
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
+import { retryDelay } from '../link/backoff.js';
 import type { OfferAddress } from '../link/machine.js';
 import type { LineLog } from '../log/peer-logs.js';
+import { Retry } from '../retry.js';
 import { escapeForDisplay } from '../service/name.js';
 import { TokenBucket } from '../token-bucket.js';
 import { EVENT_CHANNEL, INSTANCE, linkDirectory, RING_REF } from '../xenstore/paths.js';
@@ -40,11 +42,9 @@ export class PeerWatch {
   readonly #directory: string;
   readonly #log: LineLog;
   readonly #onObservation: (observation: Observation) => Promise<void>;
-  readonly #looks = new TokenBucket(LOOKS_AT_ONCE, LOOKS_PER_SECOND);
+  readonly #pace = new TokenBucket(LOOKS_AT_ONCE, LOOKS_PER_SECOND);
+  readonly #look: Retry;
   #watch: Watch | undefined;
-  /** Something may have changed since the last look began. */
-  #stale = false;
-  #looking = false;
   #closed = false;
 
   constructor(
@@ -57,11 +57,22 @@ export class PeerWatch {
     this.#directory = linkDirectory(peer, self);
     this.#log = log;
     this.#onObservation = onObservation;
+    this.#look = new Retry({
+      work: () => this.#observe(),
+      onFailure: error =>
+        log.error({ err: error }, 'what the peer publishes cannot be read; retrying'),
+      delay: failures => retryDelay(failures, Math.random()),
+    });
+  }
+
+  /** Why the peer is not looked at, for people; undefined if it is. */
+  get problem(): string | undefined {
+    return this.#watch?.problem ?? this.#look.problem;
   }
 
   /** Observes from now on; xenstore fires every watch once at once, so the first look follows. */
   async start(): Promise<void> {
-    const watch = await this.#xenstore.watch(this.#directory, () => void this.#look());
+    const watch = await this.#xenstore.watch(this.#directory, () => void this.#look.run());
     if (this.#closed) {
       await watch.close();
       return;
@@ -71,36 +82,25 @@ export class PeerWatch {
 
   async close(): Promise<void> {
     this.#closed = true;
+    void this.#look.stop();
     await this.#watch?.close();
   }
 
-  /** One look at a time; events meanwhile lead to one more. */
-  async #look(): Promise<void> {
-    this.#stale = true;
-    if (this.#looking) {
-      return;
+  /** One look; not before there may be one. */
+  async #observe(): Promise<void> {
+    for (let wait = this.#pace.take(); wait > 0; wait = this.#pace.take()) {
+      await delay(wait, undefined, { ref: false });
     }
-    this.#looking = true;
     try {
-      while (this.#stale && !this.#closed) {
-        const wait = this.#looks.take();
-        if (wait > 0) {
-          await delay(wait, undefined, { ref: false });
-          continue;
-        }
-        this.#stale = false;
-        const observation = await this.#read();
-        if (!this.#closed) {
-          await this.#onObservation(observation);
-        }
+      const observation = this.#closed ? undefined : await this.#read();
+      if (observation !== undefined && !this.#closed) {
+        await this.#onObservation(observation);
       }
     } catch (error) {
       // With xenstored gone the links stay; it fires all watches when it is back.
       if (!isXsockError(error, 'XENSTORE_GONE')) {
-        this.#log.error({ err: error }, 'failed to read what the peer publishes');
+        throw error;
       }
-    } finally {
-      this.#looking = false;
     }
   }
 

@@ -1,21 +1,30 @@
 /**
  * Which domains to link with: those of the configuration, by domid or by name; else, in domain 0 every
  * other domain, as they come and go, and in a guest domain 0 alone.
+ *
+ * A name read from xenstore holds as long as a change of it would be seen. Without a connection, until a look
+ * after it is back, or with a watch missing, the domid may by now be another domain's.
  */
 import type { Logger } from 'pino';
 import type { PeerConfig } from '../config/config.js';
 import { formatSource } from '../config/problems.js';
 import { isXsockError } from '../errors.js';
 import { type DomId, toDomId } from '../ids.js';
+import { retryDelay } from '../link/backoff.js';
+import { Retry } from '../retry.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 import { DirectoryReader } from './directory-reader.js';
 import type { DomainSource, KnownDomain } from './domains.js';
 import { ToolstackDomains } from './toolstack.js';
 
+/** Whose word a name is: the configuration's, xenstore's, or xenstore's of a time that may be over. */
+export type NameSource = 'operator' | 'xenstore' | 'in-doubt';
+
 export interface RosterEntry {
   readonly domid: DomId;
   /** As the toolstack (read by domain 0, or told by it) or the operator calls it. */
   readonly name: string | undefined;
+  readonly nameSource: NameSource;
   /** As the toolstack wrote it, if it is known. */
   readonly uuid: string | undefined;
 }
@@ -37,6 +46,8 @@ export interface RosterParts {
     entries: readonly RosterEntry[],
     known: readonly KnownDomain[] | undefined,
   ) => void;
+  /** Names from xenstore do not hold until the next onRoster() says so. */
+  readonly onDoubt: () => void;
   /** Domains that are there although xenstore does not list them: it has lost its contents. */
   readonly forgotten: (listed: readonly DomId[]) => Promise<readonly DomId[]>;
 }
@@ -48,26 +59,37 @@ export interface PreparedRoster {
 
 export class Roster {
   readonly #parts: RosterParts;
+  readonly #looks: Retry;
   #config: RosterConfig;
   #source: DomainSource | undefined;
-  #stale = false;
-  #looking: Promise<void> | undefined;
+  /** Of the last look. */
+  #known: readonly KnownDomain[] | undefined;
+  #connected = true;
+  /** Grows with every connection that is lost: what was read across that does not hold. */
+  #connection = 0;
   #closed = false;
 
   constructor(parts: RosterParts, config: RosterConfig) {
     this.#parts = parts;
     this.#config = config;
+    this.#looks = new Retry({
+      work: () => this.#look(),
+      onFailure: error =>
+        parts.log.error(
+          { err: error },
+          `the list of domains cannot be read: domains that come, go or change their names are not seen; retrying`,
+        ),
+      delay: failures => retryDelay(failures, Math.random()),
+    });
   }
 
   async start(): Promise<void> {
+    this.#parts.xenstore.onConnection(connected => this.#onConnection(connected));
     const prepared = await this.prepare(this.#config);
     await prepared.commit();
   }
 
-  /**
-   * Other peers, or another place to learn of them (a reload). Throws what keeps the place from being
-   * watched (`XENSTORE`, `XENSTORE_GONE`), and then nothing has changed.
-   */
+  /** Other peers, or another place to learn of them (a reload). */
   async prepare(config: RosterConfig): Promise<PreparedRoster> {
     const wanted = this.#parts.self === DOM0 || config.directory.trust;
     const source = wanted ? (this.#source ?? (await this.#startSource())) : undefined;
@@ -111,36 +133,60 @@ export class Roster {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#looking;
+    await this.#looks.stop();
     await this.#source?.close();
   }
 
   /** Looks at the domains that there are now, and once more if asked to meanwhile. */
   look(): Promise<void> {
-    this.#stale = true;
-    this.#looking ??= this.#lookUntilFresh().finally(() => {
-      this.#looking = undefined;
-    });
-    return this.#looking;
+    return this.#looks.run();
   }
 
-  async #lookUntilFresh(): Promise<void> {
-    try {
-      while (this.#stale && !this.#closed) {
-        this.#stale = false;
-        const known = await this.#known();
-        if (!this.#closed) {
-          this.#parts.onRoster(this.#entries(known), known);
-        }
-      }
-    } catch (error) {
-      if (!isXsockError(error, 'XENSTORE_GONE')) {
-        this.#parts.log.error({ err: error }, 'the list of domains cannot be read');
-      }
+  /**
+   * Before a new daemon of that domid is linked with: looks again if the domid is not that of the domain which the
+   * last look has found. Throws as the source does.
+   */
+  async verify(domid: DomId): Promise<void> {
+    const before = this.#known?.find(domain => domain.domid === domid);
+    const now = await this.#source?.describe(domid);
+    if (now?.name !== before?.name || now?.uuid !== before?.uuid) {
+      await this.look();
     }
   }
 
-  async #known(): Promise<readonly KnownDomain[] | undefined> {
+  #onConnection(connected: boolean): void {
+    this.#connected = connected;
+    if (connected) {
+      void this.look();
+    } else {
+      this.#connection += 1;
+      this.#parts.onDoubt();
+    }
+  }
+
+  async #look(): Promise<void> {
+    const [connected, connection] = [this.#connected, this.#connection];
+    let known: readonly KnownDomain[] | undefined;
+    try {
+      known = await this.#read();
+    } catch (error) {
+      this.#parts.onDoubt();
+      // It is looked at again when xenstored is back.
+      if (isXsockError(error, 'XENSTORE_GONE')) {
+        return;
+      }
+      throw error;
+    }
+    if (this.#closed) {
+      return;
+    }
+    this.#known = known;
+    const seen = this.#source?.problem === undefined;
+    const holds = connected && connection === this.#connection && seen;
+    this.#parts.onRoster(this.#entries(known, holds ? 'xenstore' : 'in-doubt'), known);
+  }
+
+  async #read(): Promise<readonly KnownDomain[] | undefined> {
     if (this.#source === undefined) {
       return undefined;
     }
@@ -155,34 +201,41 @@ export class Roster {
     ].sort((a, b) => a.domid - b.domid);
   }
 
-  #entries(known: readonly KnownDomain[] | undefined): readonly RosterEntry[] {
+  #entries(
+    known: readonly KnownDomain[] | undefined,
+    nameSource: NameSource,
+  ): readonly RosterEntry[] {
     const { self } = this.#parts;
     const entries = new Map<DomId, RosterEntry>();
-    for (const entry of this.#candidates(known)) {
+    for (const entry of this.#candidates(known, nameSource)) {
       // The first word of the configuration counts.
       if (entry.domid !== self && !entries.has(entry.domid)) entries.set(entry.domid, entry);
     }
     return [...entries.values()];
   }
 
-  #candidates(known: readonly KnownDomain[] | undefined): readonly RosterEntry[] {
+  #candidates(
+    known: readonly KnownDomain[] | undefined,
+    nameSource: NameSource,
+  ): readonly RosterEntry[] {
     const { self } = this.#parts;
     const { peers } = this.#config;
+    const describe = (domid: DomId): RosterEntry => {
+      const found = known?.find(domain => domain.domid === domid);
+      return { domid, name: found?.name, nameSource, uuid: found?.uuid };
+    };
     if (peers === undefined) {
-      const all = known ?? [{ domid: DOM0, name: undefined, uuid: undefined }];
-      return self === DOM0 ? all : [describe(DOM0, known)];
+      return self === DOM0 ? (known ?? []).map(({ domid }) => describe(domid)) : [describe(DOM0)];
     }
     return peers.flatMap(peer => {
       const domid = peer.domid ?? known?.find(({ name }) => name === peer.name)?.domid;
       const gone = self === DOM0 && !known?.some(domain => domain.domid === domid);
       if (domid === undefined || gone) return [];
-      const entry = describe(domid, known);
-      return [{ ...entry, name: peer.name ?? entry.name }];
+      const entry = describe(domid);
+      // Given with the domid, the name is the operator's for whatever has that domid.
+      return peer.domid === undefined || peer.name === undefined
+        ? [entry]
+        : [{ ...entry, name: peer.name, nameSource: 'operator' as const }];
     });
   }
-}
-
-function describe(domid: DomId, known: readonly KnownDomain[] | undefined): RosterEntry {
-  const found = known?.find(domain => domain.domid === domid);
-  return { domid, name: found?.name, uuid: found?.uuid };
 }

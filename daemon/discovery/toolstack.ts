@@ -19,6 +19,10 @@ export class ToolstackDomains implements DomainSource {
     this.#watches = new WatchSet(xenstore);
   }
 
+  get problem(): string | undefined {
+    return this.#watches.problem;
+  }
+
   async start(onChange: () => void): Promise<void> {
     this.#onChange = onChange;
     await this.#watches.set(COMES_AND_GOES, onChange);
@@ -29,14 +33,14 @@ export class ToolstackDomains implements DomainSource {
     const domids = names.map(parseDomId).filter(domid => domid !== undefined);
     // `xl rename`, and the end of a migration, change a name while the domain is there.
     await this.#watches.set([...COMES_AND_GOES, ...domids.map(domainName)], this.#onChange);
-    return await Promise.all(domids.map(domid => this.#describe(domid)));
+    return await Promise.all(domids.map(domid => this.describe(domid)));
   }
 
   async close(): Promise<void> {
     await this.#watches.set([], this.#onChange);
   }
 
-  async #describe(domid: DomId): Promise<KnownDomain> {
+  async describe(domid: DomId): Promise<KnownDomain> {
     const [name, vm] = await Promise.all([
       this.#read(domainName(domid)),
       this.#read(domainVm(domid)),

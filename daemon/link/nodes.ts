@@ -4,8 +4,10 @@
  */
 import { isXsockError } from '../errors.js';
 import type { DomId } from '../ids.js';
+import { Retry } from '../retry.js';
 import { EVENT_CHANNEL, INSTANCE, linkDirectory, RING_REF } from '../xenstore/paths.js';
 import type { Permission, Xenstore, XenstoreOperations } from '../xenstore/xenstore.js';
+import { retryDelay } from './backoff.js';
 import type { OfferAddress } from './machine.js';
 
 export interface PublishedNodes {
@@ -18,11 +20,24 @@ export class LinkNodes {
   readonly #xenstore: Xenstore;
   readonly #directory: string;
   readonly #permissions: readonly Permission[];
+  readonly #writes: Retry;
   #wanted: PublishedNodes = { instance: undefined, offer: undefined };
-  #turn: Promise<void> = Promise.resolve();
+  /** Of the last write. */
+  #error: unknown;
 
-  constructor(xenstore: Xenstore, self: DomId, peer: DomId) {
+  /** `onFailure`: told when the nodes cannot be written; that is tried again. */
+  constructor(
+    xenstore: Xenstore,
+    self: DomId,
+    peer: DomId,
+    onFailure: (error: unknown) => void = () => undefined,
+  ) {
     this.#xenstore = xenstore;
+    this.#writes = new Retry({
+      work: () => this.#attempt(),
+      onFailure,
+      delay: failures => retryDelay(failures, Math.random()),
+    });
     this.#directory = linkDirectory(self, peer);
     this.#permissions = [
       { access: 'n', domid: self },
@@ -30,19 +45,44 @@ export class LinkNodes {
     ];
   }
 
+  /** Why the nodes are not as wanted, for people; undefined if they are, or xenstored is gone. */
+  get problem(): string | undefined {
+    return this.#writes.problem;
+  }
+
   /**
-   * Makes the nodes be so. Rejects with what xenstored says, but not when it is gone: what is wanted is
-   * remembered, and again() publishes it once xenstored is back.
+   * Makes the nodes be so. Rejects with what xenstored says, and goes on trying. Not when it is gone: what is
+   * wanted is remembered, and again() publishes it once xenstored is back.
    */
   publish(change: Partial<PublishedNodes>): Promise<void> {
     this.#wanted = { ...this.#wanted, ...change };
     return this.again();
   }
 
-  again(): Promise<void> {
-    const result = this.#turn.then(() => this.#write(this.#wanted));
-    this.#turn = result.catch(() => undefined);
-    return result;
+  async again(): Promise<void> {
+    await this.#writes.run();
+    if (this.#error !== undefined) {
+      throw this.#error;
+    }
+  }
+
+  /** Takes all back; nothing is written afterwards. Rejects with what xenstored says. */
+  async close(): Promise<void> {
+    try {
+      await this.publish({ instance: undefined, offer: undefined });
+    } finally {
+      await this.#writes.stop();
+    }
+  }
+
+  async #attempt(): Promise<void> {
+    this.#error = undefined;
+    try {
+      await this.#write(this.#wanted);
+    } catch (error) {
+      this.#error = error;
+      throw error;
+    }
   }
 
   async #write({ instance, offer }: PublishedNodes): Promise<void> {

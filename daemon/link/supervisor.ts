@@ -116,7 +116,7 @@ export class LinkSupervisor {
       this.#close(link, drain);
     }
     await Promise.all(this.#closing);
-    await this.#parts.nodes.publish({ instance: undefined, offer: undefined });
+    await this.#parts.nodes.close();
   }
 
   #feed(event: LinkEvent): void {

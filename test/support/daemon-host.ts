@@ -103,8 +103,8 @@ export async function setUpHost(t: Test, domids: readonly number[]) {
   };
   let starts = 0;
   const boot = async (domid: number, given: Partial<Config> = {}) => {
-    const run = join(directory, `r${domid}`);
-    const instance = String(++starts).padStart(32, '0');
+    const run = join(directory, `r${++starts}`);
+    const instance = String(starts).padStart(32, '0');
     const config: Config = {
       run,
       log: { ...DEFAULT_LOG, level: 'info' },
@@ -144,10 +144,16 @@ export async function setUpHost(t: Test, domids: readonly number[]) {
         throw new Error('no raw vchan here');
       },
     });
-    t.teardown(async () => {
-      await daemon.stop(0);
-      await dataplane.close();
+    let alive = true;
+    /** With its domain: nothing of it runs any more. */
+    const die = async (): Promise<void> => {
+      alive = false;
       await xenstore.close();
+      await dataplane.close();
+    };
+    t.teardown(async () => {
+      if (alive) await daemon.stop(0);
+      await die();
     });
     await daemon.start();
     const linkState = async (of: number): Promise<string | undefined> =>
@@ -165,7 +171,7 @@ export async function setUpHost(t: Test, domids: readonly number[]) {
       eventually(async () => {
         if (!lines.some(line => line.includes(text))) throw new Error(`the log has no '${text}'`);
       });
-    return { daemon, dataplane, xenstore, config, run, until, appears, cut, lines, logs };
+    return { daemon, dataplane, xenstore, config, run, until, appears, cut, die, logs };
   };
   return { host, boot, add, destroy, replaceXenstored };
 }

@@ -1,5 +1,6 @@
 /** What domain 0 tells guests of the domains of the host, over the real loopback xenstored. */
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { DirectoryPublisher } from '../../../daemon/discovery/directory-publisher.js';
@@ -119,6 +120,7 @@ t.test('a guest that trusts it finds its peers by name, whatever their domids', 
       self: id(3),
       log,
       forgotten: async () => [],
+      onDoubt: () => {},
       onRoster: entries => {
         seen = entries;
       },
@@ -128,19 +130,19 @@ t.test('a guest that trusts it finds its peers by name, whatever their domids', 
   await roster.start();
   const until = (wanted: readonly RosterEntry[]) =>
     eventually(async () => {
-      if (JSON.stringify(seen) !== JSON.stringify(wanted)) throw new Error(JSON.stringify(seen));
+      if (!isDeepStrictEqual(seen, wanted)) throw new Error(JSON.stringify(seen));
     });
-  const [seven, zero] = [
-    { domid: id(7), name: undefined },
-    { domid: id(0), name: 'mine' },
-  ];
-  await until([seven, zero].map(entry => ({ ...entry, uuid: undefined })));
+  const entry = (domid: number, name?: string, uuid?: string): RosterEntry => {
+    const nameSource = name === 'mine' ? 'operator' : 'xenstore';
+    return { domid: id(domid), name, nameSource, uuid };
+  };
+  await until([entry(7), entry(0, 'mine')]);
   await publisher.publish([domain(0), domain(5, 'web')], [id(3)]);
-  const known0 = { domid: id(0), name: 'mine', uuid: uuidOf(0) };
-  await until([domain(5, 'web'), { domid: id(7), name: undefined, uuid: undefined }, known0]);
+  const known0 = entry(0, 'mine', uuidOf(0));
+  await until([entry(5, 'web', uuidOf(5)), entry(7), known0]);
   await publisher.publish([domain(0), domain(7, 'web')], [id(3)]);
-  await until([domain(7, 'web'), known0]);
+  await until([entry(7, 'web', uuidOf(7)), known0]);
   await (await roster.prepare({ peers, directory: { trust: false } })).commit();
-  await until([seven, zero].map(entry => ({ ...entry, uuid: undefined })));
+  await until([entry(7), entry(0, 'mine')]);
   await roster.close();
 });

@@ -154,20 +154,21 @@ t.test('domain 0 sees domains come and go, with their names; a guest sees domain
       self: id(0),
       log,
       forgotten: async () => [],
+      onDoubt: () => {},
       onRoster: entries => void seen.set(entries),
     },
     { peers: undefined, directory: { trust: false } },
   );
   await roster.start();
   t.same(await seen.until(entries => entries.length === 1), [
-    { domid: 3, name: 'name-3', uuid: undefined },
+    { domid: 3, name: 'name-3', nameSource: 'xenstore', uuid: undefined },
   ]);
   await add(5);
   await seen.until(entries => entries.length === 2);
   xenstored.removeHome(3);
   xenstored.release(3);
   t.same(await seen.until(entries => entries.length === 1), [
-    { domid: 5, name: 'name-5', uuid: undefined },
+    { domid: 5, name: 'name-5', nameSource: 'xenstore', uuid: undefined },
   ]);
   await roster.close();
 
@@ -177,10 +178,13 @@ t.test('domain 0 sees domains come and go, with their names; a guest sees domain
     self: id(5),
     log,
     forgotten: async () => [],
+    onDoubt: () => {},
     onRoster: guest.set,
   };
   await new Roster(parts, { peers: undefined, directory: { trust: false } }).start();
-  t.same(await guest.until(() => true), [{ domid: 0, name: undefined, uuid: undefined }]);
+  t.same(await guest.until(() => true), [
+    { domid: 0, name: undefined, nameSource: 'xenstore', uuid: undefined },
+  ]);
 });
 
 t.test('nodes are for that peer alone, and withdrawn whole', async t => {
