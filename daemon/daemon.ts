@@ -8,8 +8,9 @@ import type { BrokerContext, Settings } from './broker/context.js';
 import { Directory } from './broker/directory.js';
 import { OwnExports } from './broker/own-exports.js';
 import { Peers } from './broker/peers.js';
+import { listServices } from './broker/service-list.js';
 import { prepareSettings } from './broker/settings.js';
-import { exportedStatus, importedStatus, ownStatus, peerStatus } from './broker/status.js';
+import { ownStatus, peerStatus } from './broker/status.js';
 import { Store } from './broker/store.js';
 import { StreamLog } from './broker/stream-log.js';
 import type { Config } from './config/config.js';
@@ -23,6 +24,7 @@ import { type PreparedRoster, Roster } from './discovery/roster.js';
 import { isXsockError, XsockError } from './errors.js';
 import type { DomId, LinkId } from './ids.js';
 import { PeerLogs } from './log/peer-logs.js';
+import { inPortions } from './portions.js';
 import { View } from './service/view.js';
 import { Vchans } from './vchan/vchans.js';
 import { publishedDirectory } from './xenstore/paths.js';
@@ -249,20 +251,23 @@ export class Daemon {
   }
 
   async services(): Promise<readonly ServiceStatus[]> {
-    const shown = this.#view.shown();
-    const own = { domid: this.#parts.domid, name: this.#name };
-    return [
-      ...this.#settings.config.exports.map(service => exportedStatus(service, own, shown)),
-      ...this.#peers.all().flatMap(peer => importedStatus(peer, shown)),
-    ];
+    return listServices({
+      own: { domid: this.#parts.domid, name: this.#name },
+      exports: this.#settings.config.exports,
+      peers: this.#peers.all(),
+      shown: domid => this.#view.shown(domid),
+    });
   }
 
   async streams(): Promise<readonly StreamStatus[]> {
     const streams = await this.#parts.dataplane.streams();
-    return streams.flatMap(({ link, ...stream }) => {
+    const list: StreamStatus[] = [];
+    await inPortions(streams, ({ link, ...stream }) => {
       const domid = this.#links.get(link);
-      return domid === undefined ? [] : [{ ...stream, domid, domain: this.#nameOf(domid) ?? null }];
+      if (domid === undefined) return;
+      list.push({ ...stream, domid, domain: this.#nameOf(domid) ?? null });
     });
+    return list;
   }
 
   /** False if that peer has no such stream. */

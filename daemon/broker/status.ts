@@ -1,10 +1,8 @@
-/** What the broker's parts hold, in the shapes of the control model. Pure. */
-import type { AllowEntry, ExportConfig } from '../config/config.js';
-import type { LinkStateName, PeerStatus, ServiceStatus } from '../control/model.js';
-import type { LinkCounters, Target } from '../dataplane/dataplane.js';
+/** What the broker's parts hold, in the shapes of the control model: links. Pure. */
+import type { LinkStateName, PeerStatus } from '../control/model.js';
+import type { LinkCounters } from '../dataplane/dataplane.js';
 import type { DomId, LinkId } from '../ids.js';
 import { type LinkState, linkOf } from '../link/machine.js';
-import type { ShownService } from '../service/view.js';
 import type { Peer } from './peer.js';
 
 function stateName(state: LinkState): LinkStateName {
@@ -66,71 +64,5 @@ export function ownStatus(
     instance: own.instance,
     services: own.services,
     counters: countersOf(own.link, counters),
-  };
-}
-
-interface ServiceKey {
-  readonly name?: string | undefined;
-  readonly port?: number | undefined;
-}
-
-function socketsOf(
-  shown: readonly ShownService[],
-  domid: DomId,
-  { name, port }: ServiceKey,
-): { readonly sockets: readonly string[]; readonly problem: string | null } {
-  const mine = shown.filter(
-    entry => entry.domid === domid && entry.service.name === name && entry.service.port === port,
-  );
-  return {
-    sockets: mine.map(entry => entry.address).filter(address => address !== undefined),
-    problem: mine.find(entry => entry.problem !== undefined)?.problem ?? null,
-  };
-}
-
-export function importedStatus(peer: Peer, shown: readonly ShownService[]): ServiceStatus[] {
-  return peer.offered.map(service => ({
-    direction: 'imported',
-    domid: peer.domid,
-    domain: peer.name ?? null,
-    name: service.name ?? null,
-    port: service.port ?? null,
-    ...socketsOf(shown, peer.domid, service),
-  }));
-}
-
-function formatTarget(target: Target): string {
-  if (target.kind === 'unix') {
-    return `unix:${target.path}`;
-  }
-  const host = target.host.includes(':') ? `[${target.host}]` : target.host;
-  return `tcp:${host}:${target.port}`;
-}
-
-function formatAllow({ peer }: AllowEntry): string {
-  switch (peer.kind) {
-    case 'any':
-      return 'any';
-    case 'domid':
-      return String(peer.domid);
-    case 'name':
-      return peer.name;
-  }
-}
-
-export function exportedStatus(
-  service: ExportConfig,
-  own: { readonly domid: DomId; readonly name: string | undefined },
-  shown: readonly ShownService[],
-): ServiceStatus {
-  return {
-    direction: 'exported',
-    domid: own.domid,
-    domain: own.name ?? null,
-    name: service.name ?? null,
-    port: service.port ?? null,
-    target: formatTarget(service.target),
-    allowed: service.allow.map(formatAllow),
-    ...socketsOf(shown, own.domid, service),
   };
 }

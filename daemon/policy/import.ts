@@ -1,5 +1,5 @@
 /** Which import rule takes a service that a peer offers. Pure. */
-import type { ImportConfig, ServiceSelector } from '../config/config.js';
+import type { ImportConfig } from '../config/config.js';
 import { type PeerIdentity, selectsPeer } from './decide.js';
 
 /** A service as a peer offers it; at least one of the two is set. */
@@ -8,27 +8,40 @@ export interface OfferedService {
   readonly port?: number | undefined;
 }
 
-/** The first rule that covers this service of this peer; undefined: it does not appear here. */
-export function selectImport(
-  imports: readonly ImportConfig[],
-  peer: PeerIdentity,
-  service: OfferedService,
-): ImportConfig | undefined {
-  return imports.find(
-    rule =>
-      rule.vchan === undefined &&
-      selectsPeer(rule.peer, peer) &&
-      selectsService(rule.service, service),
-  );
+/** The rule that takes a service; undefined: it does not appear here. */
+export type SelectImport = (service: OfferedService) => ImportConfig | undefined;
+
+/**
+ * The first rule that covers a service of this peer. A peer may offer tens of thousands, and there may be
+ * thousands of rules: looked up, not gone through.
+ */
+export function importSelector(imports: readonly ImportConfig[], peer: PeerIdentity): SelectImport {
+  const rules = imports.filter(rule => rule.vchan === undefined && selectsPeer(rule.peer, peer));
+  const places = new Map<string | number | undefined, number>();
+  for (const [place, rule] of rules.entries()) {
+    const key = keyOf(rule);
+    if (!places.has(key)) places.set(key, place);
+  }
+  const placeOf = (key: string | number | undefined) => places.get(key) ?? rules.length;
+  const any = placeOf(undefined);
+  return ({ name, port }) =>
+    rules[
+      Math.min(
+        any,
+        name === undefined ? any : placeOf(name),
+        port === undefined ? any : placeOf(port),
+      )
+    ];
 }
 
-function selectsService(selector: ServiceSelector, service: OfferedService): boolean {
-  switch (selector.kind) {
+/** A name, a port, or undefined for any service. */
+function keyOf({ service }: ImportConfig): string | number | undefined {
+  switch (service.kind) {
     case 'any':
-      return true;
+      return undefined;
     case 'name':
-      return selector.name === service.name;
+      return service.name;
     case 'port':
-      return selector.port === service.port;
+      return service.port;
   }
 }

@@ -1,7 +1,7 @@
 /** Which of the services that a peer offers appear here, and with which rights. Pure. */
 import type { ImportConfig, TcpAddress } from '../config/config.js';
 import type { PeerIdentity } from '../policy/decide.js';
-import { type OfferedService, selectImport } from '../policy/import.js';
+import { importSelector, type OfferedService } from '../policy/import.js';
 import type { Accounts } from './accounts.js';
 
 /** A service of a peer as it shall appear in the view. */
@@ -18,8 +18,9 @@ export function selectServices(
   peer: PeerIdentity,
   offered: readonly OfferedService[],
 ): readonly Service[] {
+  const select = importSelector(imports, peer);
   return offered.flatMap(({ name, port }) => {
-    const rule = selectImport(imports, peer, { name, port });
+    const rule = select({ name, port });
     if (rule === undefined) {
       return [];
     }

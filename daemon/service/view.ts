@@ -54,7 +54,6 @@ interface PeerView {
 }
 
 export interface ShownService {
-  readonly domid: DomId;
   readonly service: Service;
   /** Undefined: the socket could not be made; `problem` says why. */
   readonly address: string | undefined;
@@ -124,21 +123,16 @@ export class View {
     await this.#turn;
   }
 
-  shown(): readonly ShownService[] {
-    return [...this.#peers].flatMap(([domid, { listeners, problems }]) => [
-      ...[...listeners.values()].map(({ entry }) => ({
-        domid,
-        service: entry.service,
-        address: entry.address,
-        problem: undefined,
-      })),
-      ...[...problems.values()].map(({ entry, why }) => ({
-        domid,
-        service: entry.service,
-        address: undefined,
-        problem: why,
-      })),
-    ]);
+  /** A domain's sockets, and those that could not be made; one by one, since there may be many. */
+  *shown(domid: DomId): Iterable<ShownService> {
+    const view = this.#peers.get(domid);
+    if (view === undefined) return;
+    for (const { entry } of view.listeners.values()) {
+      yield { service: entry.service, address: entry.address, problem: undefined };
+    }
+    for (const { entry, why } of view.problems.values()) {
+      yield { service: entry.service, address: undefined, problem: why };
+    }
   }
 
   #isCurrent(domid: DomId, view: PeerView, generation: number): boolean {

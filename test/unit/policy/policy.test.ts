@@ -4,7 +4,7 @@ import type { ExportConfig, ImportConfig, PeerSelector } from '../../../daemon/c
 import type { DomId, ServicePort } from '../../../daemon/ids.js';
 import { compileExports } from '../../../daemon/policy/compile.js';
 import { decide } from '../../../daemon/policy/decide.js';
-import { selectImport } from '../../../daemon/policy/import.js';
+import { importSelector } from '../../../daemon/policy/import.js';
 import { parseServiceName } from '../../../daemon/service/name.js';
 
 const id = (domid: number): DomId => domid as DomId;
@@ -87,10 +87,10 @@ t.test('the first import rule that matches decides', async t => {
   const taken = (
     peer: { domid: number; name?: string },
     service: { name?: string; port?: number },
-  ) => selectImport(rules, { ...peer, domid: id(peer.domid) }, service)?.mode;
+  ) => importSelector(rules, { ...peer, domid: id(peer.domid) })(service)?.mode;
   t.equal(taken({ domid: 3, name: 'web' }, { name: 'svc', port: 80 }), 1);
   t.equal(taken({ domid: 3 }, { name: 'svc', port: 80 }), 2);
   t.equal(taken({ domid: 8 }, { name: 'open' }), 3);
   t.equal(taken({ domid: 8 }, { name: 'svc' }), undefined);
-  t.equal(selectImport([], { domid: id(8) }, { name: 'svc' }), undefined);
+  t.equal(importSelector([], { domid: id(8) })({ name: 'svc' }), undefined);
 });

@@ -143,7 +143,7 @@ t.test('a peer that goes while its socket is being made leaves nothing', async t
   await view.show(LINK, PEER, [service({ name: 'a', port: 7 }), service({ name: 'b' })]);
   t.same(readdirSync(run), []);
   t.equal(dataplane.open.size, 0);
-  t.same(view.shown(), []);
+  t.same([...view.shown(DOMAIN)], []);
 });
 
 t.test('a new link of the same peer has sockets of its own', async t => {
@@ -168,7 +168,7 @@ t.test('a path that is taken stays as it is, and is tried again', async t => {
   t.ok(lstatSync(join(run, '5/free')).isSocket(), 'the others are not held up');
   t.match(lines.join(''), /'[^']*\/5\/file' exists and is not a socket/);
   t.match(
-    view.shown().find(entry => entry.service.name === 'live'),
+    [...view.shown(DOMAIN)].find(entry => entry.service.name === 'live'),
     {
       address: undefined,
       problem: /another process serves/,
@@ -208,7 +208,7 @@ t.test('a socket that a crash left is replaced', async t => {
   mkdirSync(join(run, '5'), { recursive: true });
   await deadSocket(join(run, '5/a'));
   await view.show(LINK, PEER, [service({ name: 'a' })]);
-  t.match(view.shown(), [{ address: join(run, '5/a'), problem: undefined }]);
+  t.match([...view.shown(DOMAIN)], [{ address: join(run, '5/a'), problem: undefined }]);
 });
 
 t.test('a file that came in place of ours is not removed', async t => {
@@ -241,7 +241,7 @@ t.test('a failure does not stop what comes after it', async t => {
     throw new Error('EMFILE');
   };
   await view.show(LINK, PEER, [service({ name: 'a' })]);
-  t.match(view.shown(), [{ address: undefined, problem: 'EMFILE' }]);
+  t.match([...view.shown(DOMAIN)], [{ address: undefined, problem: 'EMFILE' }]);
   dataplane.beforeListening = () => undefined;
   await view.show(LINK, PEER, [service({ name: 'b' })]);
   t.ok(existsSync(join(run, '5/b')));
