@@ -38,6 +38,9 @@ const NESTING_MAX = 64;
 /** Values in one file after its aliases are replaced by what they stand for. */
 const VALUES_MAX = 100_000;
 
+/** What to write where nothing is meant. */
+const SOMETHING = 'settings: "exports: []" says that there are none';
+
 /** The file's mapping, as far as it could be read; `problems` says what could not. */
 export function readDocument(file: ConfigFile, problems: ConfigProblem[]): LocatedMap {
   const lines = new LineCounter();
@@ -69,10 +72,20 @@ export function readDocument(file: ConfigFile, problems: ConfigProblem[]): Locat
     if (code === 'MULTIPLE_DOCS') report(pos[0], 'a second document', 'one document in a file');
     else report(pos[0], `text that is not YAML (${escapeForDisplay(message)})`, 'valid YAML');
   }
-  if (document.contents === null) return empty;
+  // A file that somebody is about to write is empty, too: nothing must not mean "no exports any more".
+  const reportEmpty = () =>
+    report(0, file.text.trim() === '' ? 'an empty file' : 'no setting', SOMETHING);
+  if (document.contents === null) {
+    if (document.errors.length === 0) reportEmpty();
+    return empty;
+  }
   const root = new Walk(file.path, lines, problems).value(document.contents, whole);
-  if (root === undefined || (root.kind === 'scalar' && root.value === null)) return empty;
+  if (root === undefined) return empty;
   if (root.kind === 'map') return root;
+  if (root.kind === 'scalar' && root.value === null) {
+    reportEmpty();
+    return empty;
+  }
   report(document.contents.range[0], describe(root), 'a mapping of settings');
   return empty;
 }

@@ -74,8 +74,15 @@ t.test('the error carries the list for those who show it as JSON', async t => {
 const OWN_PLACE =
   "expected a xenstore path such as data/vchan/web (two or more levels below this domain's own data: nodes are written and removed there)";
 
+const SOMETHING = 'expected settings: "exports: []" says that there are none';
+
 /** One fault each: the text, and the one problem (from the column on) that it gets. */
 const table: Readonly<Record<string, readonly [string, string]>> = {
+  'an empty file': ['', `1:1: (document): found an empty file, ${SOMETHING}`],
+  'a file of white space': ['\n \n', `1:1: (document): found an empty file, ${SOMETHING}`],
+  'a file of comments': ['# exports:\n', `1:1: (document): found no setting, ${SOMETHING}`],
+  'an empty document': ['---\n', `1:1: (document): found no setting, ${SOMETHING}`],
+  'a null': ['~', `1:1: (document): found no setting, ${SOMETHING}`],
   'a list instead of a mapping': [
     '[1]',
     '1:1: (document): found a list, expected a mapping of settings',
@@ -369,6 +376,15 @@ t.test('duplicates in different files are found, and paths count in their own fi
     '1.yaml:2:12: exports[0].name: found "a", expected a service name that no other export has (0.yaml:2 has it already)',
   ]);
 });
+
+t.test(
+  'an empty file is a problem beside others as well, an empty list or mapping is none',
+  async t => {
+    t.strictSame(faults('exports: []', '', '{}'), [
+      `1.yaml:1:1: (document): found an empty file, ${SOMETHING}`,
+    ]);
+  },
+);
 
 t.test('problems of one file do not hide those of the next', async t => {
   t.match(faults('drain-timeout: "10ss', 'log: 1'), [
