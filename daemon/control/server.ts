@@ -27,7 +27,10 @@ export async function serveControl(
   model: ControlModel,
   rules: () => AccessRules,
 ): Promise<ControlServer> {
-  const server = new JsonServer(guarded(controlRoutes(model), rules), callerOf);
+  const server = new JsonServer(guarded(controlRoutes(model), rules), {
+    identify: callerOf,
+    keyOf: caller => String(caller?.uid ?? 'unknown'),
+  });
   await server.listen(controlPath(run), MODE);
   return server;
 }

@@ -6,6 +6,9 @@ import { chmod } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { isXsockError, messageOf } from '../errors.js';
+import { sendJson } from './json-answer.js';
+import { SERVER_LIMITS, type ServerLimits } from './limits.js';
+import { Turns } from './turns.js';
 import { freeSocketPath } from './unix-path.js';
 
 export interface JsonRequest<Caller = undefined> {
@@ -28,8 +31,13 @@ export interface Route<Caller = undefined> {
   readonly handle: (request: JsonRequest<Caller>) => unknown;
 }
 
-/** A request body is a few hundred bytes; this bounds what a client can make us hold. */
-const MAX_BODY = 64 * 1024;
+/** Whoever may connect. */
+export interface Callers<Caller> {
+  /** Who has connected; asked at each request. */
+  readonly identify: (socket: Socket) => Caller;
+  /** Callers with the same key share the bounds of one. */
+  readonly keyOf: (caller: Caller) => string;
+}
 
 /** An answer other than 200. */
 class HttpError extends Error {
@@ -45,18 +53,38 @@ class HttpError extends Error {
 
 export class JsonServer<Caller = undefined> {
   private readonly routes: readonly Route<Caller>[];
-  private readonly identify: (socket: Socket) => Caller;
+  private readonly callers: Callers<Caller>;
+  private readonly limits: ServerLimits;
   private readonly server: Server;
+  private readonly turns: Turns;
+  /** Open connections, by caller. */
+  private readonly connections = new Map<string, number>();
 
-  /** `identify` says who has connected; it is asked at each request. */
-  constructor(routes: readonly Route<Caller>[], identify: (socket: Socket) => Caller) {
+  constructor(
+    routes: readonly Route<Caller>[],
+    callers: Callers<Caller>,
+    limits: ServerLimits = SERVER_LIMITS,
+  ) {
     this.routes = routes;
-    this.identify = identify;
-    this.server = createServer((request, response) => {
-      void this.answer(request, response);
-    });
-    this.server.headersTimeout = 10_000;
-    this.server.requestTimeout = 30_000;
+    this.callers = callers;
+    this.limits = limits;
+    this.turns = new Turns(limits);
+    const { headersTimeout, requestTimeout } = limits;
+    this.server = createServer(
+      {
+        maxHeaderSize: limits.headers,
+        headersTimeout,
+        requestTimeout,
+        // How late a request may be found to be late.
+        connectionsCheckingInterval: headersTimeout / 2,
+      },
+      (request, response) => {
+        void this.answer(request, response);
+      },
+    );
+    this.server.maxConnections = limits.connections;
+    this.server.timeout = limits.idleTimeout;
+    this.server.on('connection', socket => this.admitConnection(socket));
   }
 
   /** Listens at `path` with these permission bits. Throws `PATH_TOO_LONG` or `PATH_TAKEN`. */
@@ -80,18 +108,46 @@ export class JsonServer<Caller = undefined> {
     });
   }
 
+  private admitConnection(socket: Socket): void {
+    const { callers, connections, limits } = this;
+    const key = callers.keyOf(callers.identify(socket));
+    const open = connections.get(key) ?? 0;
+    if (open >= limits.connectionsPerCaller) {
+      socket.destroy();
+      return;
+    }
+    connections.set(key, open + 1);
+    socket.once('close', () => {
+      const left = (connections.get(key) ?? 1) - 1;
+      if (left === 0) connections.delete(key);
+      else connections.set(key, left);
+    });
+  }
+
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       // Before anything is awaited: the connection is open now.
-      const caller = this.identify(request.socket);
+      const caller = this.callers.identify(request.socket);
       const { route, params, query } = this.match(request);
       route.admit?.(caller);
-      const body = await readBody(request);
-      const result: unknown = await route.handle({ params, query, body, caller });
-      send(response, 200, result ?? {});
+      const key = `${this.callers.keyOf(caller)} ${route.method} ${route.path}`;
+      const turn = this.turns.take(key);
+      if (turn === undefined) throw new HttpError(429, 'TOO_MANY', 'too many requests at once');
+      await turn;
+      try {
+        const body = await readBody(request, this.limits.body);
+        const result: unknown = await route.handle({ params, query, body, caller });
+        await sendJson(response, 200, result ?? {});
+      } finally {
+        this.turns.end(key);
+      }
     } catch (error) {
+      if (response.headersSent) {
+        response.destroy();
+        return;
+      }
       const { status, code } = classify(error);
-      send(response, status, { code, message: messageOf(error) });
+      await sendJson(response, status, { code, message: messageOf(error) });
     }
   }
 
@@ -161,13 +217,13 @@ function matchPath(pattern: string, path: string): Record<string, string> | unde
   return params;
 }
 
-async function readBody(request: IncomingMessage): Promise<unknown> {
+async function readBody(request: IncomingMessage, limit: number): Promise<unknown> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > MAX_BODY) {
-      throw new HttpError(413, 'TOO_LARGE', `a body has at most ${MAX_BODY} bytes`);
+    if (length > limit) {
+      throw new HttpError(413, 'TOO_LARGE', `a body has at most ${limit} bytes`);
     }
     chunks.push(chunk);
   }
@@ -179,9 +235,4 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   } catch (error) {
     throw new HttpError(400, 'NOT_JSON', `the body is not JSON: ${messageOf(error)}`);
   }
-}
-
-function send(response: ServerResponse, status: number, value: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(`${JSON.stringify(value)}\n`);
 }

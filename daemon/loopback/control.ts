@@ -48,5 +48,5 @@ export function createMachineControl(machine: LoopbackMachine): JsonServer {
     },
   ];
   // Its socket is its user's alone (run.ts).
-  return new JsonServer(routes, () => undefined);
+  return new JsonServer(routes, { identify: () => undefined, keyOf: () => 'own user' });
 }

@@ -46,10 +46,10 @@ t.test('a refusal names the group to join', async t => {
 
 t.test('the kernel says who connected', async t => {
   const path = join(temporaryDirectory(t), 'c');
-  const server = new JsonServer(
-    [{ method: 'GET', path: '/who', handle: ({ caller }) => caller }],
-    callerOf,
-  );
+  const server = new JsonServer([{ method: 'GET', path: '/who', handle: ({ caller }) => caller }], {
+    identify: callerOf,
+    keyOf: () => 'all',
+  });
   await server.listen(path, 0o600);
   t.teardown(() => server.close());
   const seen = (await requestJson(path, { method: 'GET', path: '/who' }, '')) as Caller;
