@@ -22,7 +22,7 @@ export class NameLinks {
     this.#logs = logs;
   }
 
-  /** A name that cannot be a file name gets no link. */
+  /** A name that cannot be a file name gets no link. Throws what symlink(2) says. */
   show(domid: DomId, name: string): void {
     const path = join(this.#directory, name);
     if (this.#links.get(domid) === path) {
@@ -32,13 +32,9 @@ export class NameLinks {
     if (!isDomainName(name)) {
       return;
     }
-    try {
-      mkdirSync(this.#directory, { recursive: true, mode: 0o755 });
-      symlinkSync(targetOf(domid), path);
-      this.#links.set(domid, path);
-    } catch (error) {
-      this.#logs.of(domid).warn({ path, why: messageOf(error) }, 'failed to make link by name');
-    }
+    mkdirSync(this.#directory, { recursive: true, mode: 0o755 });
+    symlinkSync(targetOf(domid), path);
+    this.#links.set(domid, path);
   }
 
   hide(domid: DomId): void {

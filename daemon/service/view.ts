@@ -9,12 +9,17 @@ import type { Dataplane, ListenerHandle, ListenerOptions } from '../dataplane/da
 import { messageOf } from '../errors.js';
 import { freeSocketPath } from '../http/unix-path.js';
 import type { DomId, LinkId } from '../ids.js';
-import type { PeerLogs } from '../log/peer-logs.js';
+import type { LineLog, PeerLogs } from '../log/peer-logs.js';
 import { NameLinks } from './by-name.js';
 import type { Service } from './imports.js';
 import { domainDirectory, portDirectory } from './layout.js';
 import { isThere, removeIfThere } from './socket-file.js';
 import { sweepRunDirectory } from './sweep.js';
+import { isOfTheSystem, ViewProblems } from './view-problems.js';
+
+/** Keys of problems that are not of one socket. */
+const BY_NAME_LINK = 'by-name';
+const UPDATE = 'update';
 
 export interface ViewParts {
   readonly runDir: string;
@@ -47,8 +52,10 @@ interface Listening {
 interface PeerView {
   readonly link: LinkId;
   readonly listeners: Map<string, Listening>;
-  /** Why a wanted socket is not there, by key. */
-  readonly problems: Map<string, { readonly entry: Entry; readonly why: string }>;
+  /** Wanted sockets that are not there, by key; and the link by name. */
+  readonly problems: ViewProblems<Entry | undefined>;
+  /** Whom it shows, and what. */
+  wanted: { readonly peer: ShownPeer; readonly services: readonly Service[] };
   /** Grows with every show(): an older one that is under way stops. */
   generation: number;
 }
@@ -83,22 +90,24 @@ export class View {
     let view = this.#peers.get(peer.domid);
     if (view?.link !== link) {
       this.hide(peer.domid);
-      view = { link, listeners: new Map(), problems: new Map(), generation: 0 };
+      const fresh: PeerView = {
+        link,
+        listeners: new Map(),
+        problems: new ViewProblems(() => void this.#update(fresh).catch(() => undefined)),
+        wanted: { peer, services },
+        generation: 0,
+      };
+      view = fresh;
       this.#peers.set(peer.domid, view);
     }
+    view.wanted = { peer, services };
     view.generation += 1;
-    const { generation } = view;
-    const current = view;
-    const shown = this.#turn.then(async () => {
-      if (this.#isCurrent(peer.domid, current, generation)) {
-        await this.#reconcile(current, generation, peer, services);
-        // Also if hidden meanwhile: a directory may have been made for a socket that was given up.
-        this.#removeDirectories(peer.domid);
-      }
-    });
-    // The caller hears of a failure; the next in turn must not be stopped by it.
-    this.#turn = shown.catch(() => undefined);
-    return shown;
+    return this.#update(view);
+  }
+
+  /** How many of a domain's sockets could not be made; each is tried again. */
+  problemsOf(domid: DomId): number {
+    return this.#peers.get(domid)?.problems.size ?? 0;
   }
 
   /** Removes all of a peer's sockets, within this turn. */
@@ -108,6 +117,7 @@ export class View {
       return;
     }
     this.#peers.delete(domid);
+    view.problems.stop();
     this.#names.hide(domid);
     for (const { entry, handle } of view.listeners.values()) {
       this.#remove(entry, handle);
@@ -130,9 +140,32 @@ export class View {
     for (const { entry } of view.listeners.values()) {
       yield { service: entry.service, address: entry.address, problem: undefined };
     }
-    for (const { entry, why } of view.problems.values()) {
-      yield { service: entry.service, address: undefined, problem: why };
+    for (const { item, why } of view.problems.all()) {
+      if (item !== undefined) yield { service: item.service, address: undefined, problem: why };
     }
+  }
+
+  /** Makes the view be as it is wanted, when it is its turn. */
+  #update(view: PeerView): Promise<void> {
+    const { generation } = view;
+    const { peer, services } = view.wanted;
+    const updated = this.#turn.then(async () => {
+      if (!this.#isCurrent(peer.domid, view, generation)) return;
+      try {
+        await this.#reconcile(view, generation, peer, services);
+        view.problems.solved(UPDATE);
+      } catch (error) {
+        view.problems.add(UPDATE, undefined, error);
+        throw error;
+      } finally {
+        // Also if hidden meanwhile: a directory may have been made for a socket that was given up.
+        this.#removeDirectories(peer.domid);
+        if (this.#isCurrent(peer.domid, view, generation)) view.problems.tried();
+      }
+    });
+    // The caller hears of a failure; the next in turn must not be stopped by it.
+    this.#turn = updated.catch(() => undefined);
+    return updated;
   }
 
   #isCurrent(domid: DomId, view: PeerView, generation: number): boolean {
@@ -146,18 +179,20 @@ export class View {
     services: readonly Service[],
   ): Promise<void> {
     const wanted = this.#wanted(view.link, peer.domid, services);
-    view.problems.clear();
+    view.problems.keep(key => wanted.has(key) || key === BY_NAME_LINK || key === UPDATE);
     const replaced = this.#retire(view, wanted);
-    if (peer.name !== undefined && wanted.size > 0) {
-      this.#names.show(peer.domid, peer.name);
-    } else {
-      this.#names.hide(peer.domid);
-    }
+    this.#nameLink(view, peer, wanted.size > 0);
+    /** What stands in the way of every further socket. */
+    let obstacle: unknown;
     for (const [key, entry] of wanted) {
       if (view.listeners.has(key)) {
         continue;
       }
       const old = replaced.get(entry.address);
+      if (obstacle !== undefined) {
+        view.problems.add(key, entry, obstacle);
+        continue;
+      }
       try {
         const handle = await this.#listen(entry.options, old);
         if (!this.#isCurrent(peer.domid, view, generation)) {
@@ -165,23 +200,48 @@ export class View {
           return;
         }
         view.listeners.set(key, { entry, handle });
+        if (view.problems.solved(key)) {
+          this.#logOf(entry).info({ address: entry.address }, 'service socket made after all');
+        }
       } catch (error) {
         if (!this.#isCurrent(peer.domid, view, generation)) {
           return; // the link has gone meanwhile
         }
-        view.problems.set(key, { entry, why: messageOf(error) });
-        this.#parts.logs
-          .of(peer.domid, { service: entry.service.name ?? entry.service.port })
-          .error(
-            { address: entry.address, why: messageOf(error) },
-            'failed to make service socket',
-          );
+        if (view.problems.add(key, entry, error)) {
+          const fields = { address: entry.address, why: messageOf(error) };
+          this.#logOf(entry).error(fields, 'failed to make service socket: trying again');
+        }
+        if (isOfTheSystem(error)) {
+          obstacle = error;
+          continue; // what is there stays until it can be replaced
+        }
       }
       if (old !== undefined) {
         view.listeners.delete(old.entry.key);
         this.#remove(old.entry, old.handle);
       }
     }
+  }
+
+  #nameLink(view: PeerView, { domid, name }: ShownPeer, wanted: boolean): void {
+    if (name === undefined || !wanted) {
+      this.#names.hide(domid);
+      view.problems.solved(BY_NAME_LINK);
+      return;
+    }
+    try {
+      this.#names.show(domid, name);
+      view.problems.solved(BY_NAME_LINK);
+    } catch (error) {
+      if (view.problems.add(BY_NAME_LINK, undefined, error)) {
+        const fields = { name, why: messageOf(error) };
+        this.#parts.logs.of(domid).warn(fields, 'failed to make link by name: trying again');
+      }
+    }
+  }
+
+  #logOf({ domid, service }: Entry): LineLog {
+    return this.#parts.logs.of(domid, { service: service.name ?? service.port });
   }
 
   /**

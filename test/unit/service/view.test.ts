@@ -20,6 +20,7 @@ import type { DomId, LinkId } from '../../../daemon/ids.js';
 import { PeerLogs } from '../../../daemon/log/peer-logs.js';
 import type { Service } from '../../../daemon/service/imports.js';
 import { View } from '../../../daemon/service/view.js';
+import { eventually } from '../../support/eventually.js';
 import { ListeningDataplane } from '../../support/listening-dataplane.js';
 import { temporaryDirectory } from '../../support/temp-directory.js';
 
@@ -251,6 +252,70 @@ t.test('a failure does not stop what comes after it', async t => {
   await t.rejects(view.show(LINK, PEER, []), { message: 'out of order' });
   await view.show(LINK, { domid: 6 as DomId }, [service({ name: 'c' })]);
   t.ok(existsSync(join(run, '6/c')), 'another peer is served all the same');
+});
+
+t.test('what could not be made is tried again until it can be', async t => {
+  const { run, lines, dataplane, view } = setUp(t);
+  let attempts = 0;
+  dataplane.beforeListening = () => {
+    attempts += 1;
+    if (attempts <= 3) throw Object.assign(new Error('EMFILE: too many'), { code: 'EMFILE' });
+  };
+  const wanted = [service({ name: 'a' }), service({ name: 'b' }), service({ name: 'c' })];
+  await view.show(LINK, PEER, wanted);
+  t.equal(attempts, 1, 'the others would fail alike');
+  t.equal(view.problemsOf(DOMAIN), 3);
+  t.match([...view.shown(DOMAIN)], [{ problem: /EMFILE/ }, { problem: /EMFILE/ }, {}]);
+  await eventually(async () => {
+    if (view.problemsOf(DOMAIN) > 0) throw new Error('not yet');
+  });
+  t.same(readdirSync(join(run, '5')), ['a', 'b', 'c']);
+  const logged = (text: string) => lines.filter(line => line.includes(text)).length;
+  t.equal(logged('failed to make service socket'), 1, 'told once');
+  t.equal(logged('made after all'), 3);
+  await view.close();
+});
+
+t.test('one that is taken does not stop the others, and comes when it is free', async t => {
+  const { run, view } = setUp(t);
+  mkdirSync(join(run, '5'), { recursive: true });
+  writeFileSync(join(run, '5/a'), 'precious');
+  await view.show(LINK, PEER, [service({ name: 'a' }), service({ name: 'b' })]);
+  t.equal(view.problemsOf(DOMAIN), 1);
+  t.ok(lstatSync(join(run, '5/b')).isSocket());
+  unlinkSync(join(run, '5/a'));
+  await eventually(async () => {
+    if (view.problemsOf(DOMAIN) > 0) throw new Error('not yet');
+  });
+  t.ok(lstatSync(join(run, '5/a')).isSocket());
+  await view.close();
+});
+
+t.test('the link by name comes when its name is free', async t => {
+  const { run, view } = setUp(t);
+  mkdirSync(join(run, 'by-name'), { recursive: true });
+  writeFileSync(join(run, 'by-name/web'), '');
+  await view.show(LINK, PEER, [service({ name: 'a' })]);
+  t.equal(view.problemsOf(DOMAIN), 1);
+  unlinkSync(join(run, 'by-name/web'));
+  await eventually(async () => {
+    if (view.problemsOf(DOMAIN) > 0) throw new Error('not yet');
+  });
+  t.equal(readlinkSync(join(run, 'by-name/web')), '../5');
+  await view.close();
+});
+
+t.test('what is hidden is not tried again', async t => {
+  const { dataplane, view } = setUp(t);
+  dataplane.beforeListening = () => {
+    throw new Error('no');
+  };
+  await view.show(LINK, PEER, [service({ name: 'a' })]);
+  view.hide(DOMAIN);
+  t.equal(view.problemsOf(DOMAIN), 0);
+  const { length } = dataplane.calls;
+  await view.show(LINK, { domid: 6 as DomId }, []);
+  t.equal(dataplane.calls.length, length);
 });
 
 t.test('a TCP address is listened on as well', async t => {
