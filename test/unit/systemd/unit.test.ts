@@ -34,7 +34,9 @@ t.test('systemd-analyze verify has nothing to say', { skip: noAnalyze }, async t
 t.test('what the program relies on', async t => {
   t.equal(setting('Type'), 'notify');
   t.equal(setting('ExecStart'), '/usr/bin/xsockd');
-  t.match(setting('ExecReload'), /-HUP \$MAINPID$/);
+  t.equal(setting('ExecReload'), '/usr/bin/xsock reload', 'which waits, and fails with the daemon');
+  t.equal(setting('StartLimitIntervalSec'), '0', 'it never gives up');
+  t.match(setting('SystemCallFilter'), /@pkey/, 'or Node.js would be killed');
   t.equal(setting('RuntimeDirectory'), 'xsock');
   t.equal(setting('LimitNOFILE'), '65536');
   t.equal(setting('RestartPreventExitStatus'), `${EXIT_USAGE} ${EXIT_CONFIG}`);

@@ -1,0 +1,137 @@
+/**
+ * The shipped unit under a real systemd, from start to stop: what it is told, what it does by itself, and
+ * that its sandbox lets Node and the daemon work.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { eventually } from '../support/eventually.js';
+import { INSTALLED, NODE_LAYER, PACKAGE_LAYER, prepared } from './lab.js';
+import { Machine } from './machine.js';
+
+const SHIPPED = join(PACKAGE_LAYER, INSTALLED, 'systemd');
+const UNIT = 'xsockd.service';
+const HYPERVISOR = 'loopback-machine.service';
+const CONFIG = '/etc/xsock/xsock.yaml';
+
+/** Plays Xen, as the user of the daemon, in a directory that outlives it. */
+const HYPERVISOR_UNIT = `[Service]
+User=xsock
+StateDirectory=machine
+ExecStart=/usr/bin/xsock loopback run --dir /var/lib/machine
+`;
+
+/** What a loopback machine needs besides: docs/cli.md. */
+const LOOPBACK_DROP_IN = `[Service]
+Environment=XSOCK_LOOPBACK=/var/lib/machine/domains/0
+ReadWritePaths=/var/lib/machine
+`;
+
+const ACTIVE = { ActiveState: 'active', SubState: 'running' };
+
+async function start(t: Test): Promise<Machine> {
+  const shipped = (path: string): string => readFileSync(join(SHIPPED, path), 'utf8');
+  const machine = await Machine.boot(t, 'service', [NODE_LAYER, PACKAGE_LAYER], {
+    '/etc/systemd/system/xsockd.service': shipped('xsockd.service'),
+    '/usr/lib/sysusers.d/xsock.conf': shipped('sysusers.d/xsock.conf'),
+    [`/etc/systemd/system/${HYPERVISOR}`]: HYPERVISOR_UNIT,
+    [`/etc/systemd/system/${UNIT}.d/loopback.conf`]: LOOPBACK_DROP_IN,
+    [CONFIG]: 'drain-timeout: 2s\n',
+  });
+  await machine.output('systemd-sysusers');
+  await machine.output(`systemctl start ${HYPERVISOR}`);
+  await eventually(() => machine.output('test -S /var/lib/machine/domains/0/xenstored'));
+  return machine;
+}
+
+type Test = Parameters<typeof Machine.boot>[0];
+
+/** What the journal of the unit has that a reader looks for. */
+async function remark(t: Test, machine: Machine): Promise<void> {
+  const lines = (await machine.journal(UNIT)).trimEnd().split('\n');
+  for (const line of lines.filter(line => !/"level":(10|20)/.test(line)).slice(-40))
+    t.comment(line);
+}
+
+// Each step goes on from the one before: after a failure the rest would only wait.
+t.test('the shipped unit, under systemd', { skip: prepared(), bail: true }, async t => {
+  const machine = await start(t);
+  t.teardown(() => remark(t, machine));
+
+  await t.test('starts, and is ready when it serves', async t => {
+    const { code, stderr } = await machine.run(`systemctl start ${UNIT}`);
+    t.equal(code, 0, stderr || 'systemctl start');
+    const { StatusText, User } = await machine.until(UNIT, ACTIVE);
+    t.equal(StatusText, 'serving');
+    t.equal(User, 'xsock');
+    t.match(await machine.output('xsock status'), /domain 0|domid/i);
+  });
+
+  await t.test('a good reload is told of as one', async t => {
+    machine.write(CONFIG, 'drain-timeout: 3s\nexports: [{name: a, target: "unix:/run/a"}]\n');
+    const { code, stderr } = await machine.run(`systemctl reload ${UNIT}`);
+    t.equal(code, 0, stderr || 'systemctl reload');
+    await machine.until(UNIT, { ...ACTIVE, StatusText: 'serving' });
+    t.match(await machine.output('xsock ls'), /unix:\/run\/a/, 'it is in force at once');
+  });
+
+  await t.test('a reload of a broken file fails, and the daemon goes on as before', async t => {
+    const before = await machine.show(UNIT);
+    machine.write(CONFIG, 'exports: [{name: a/b}]\n');
+    const { code } = await machine.run(`systemctl reload ${UNIT}`);
+    t.not(code, 0, 'systemctl reload fails');
+    const after = await machine.until(UNIT, ACTIVE);
+    t.equal(after.MainPID, before.MainPID, 'the same process');
+    t.match(after.StatusText, /reload failed/, 'systemctl status says so');
+    t.match(await machine.journal(UNIT), /xsock.yaml:1:/, 'the journal has the place');
+    t.match(await machine.output('xsock ls'), /unix:\/run\/a/);
+    machine.write(CONFIG, 'drain-timeout: 2s\n');
+    t.equal((await machine.run(`systemctl reload ${UNIT}`)).code, 0, 'and it can be mended');
+    await machine.until(UNIT, { ...ACTIVE, StatusText: 'serving' });
+  });
+
+  await t.test('a daemon that hangs is started again by the watchdog', async t => {
+    machine.write(
+      `/etc/systemd/system/${UNIT}.d/watchdog.conf`,
+      '[Service]\nWatchdogSec=6\nTimeoutAbortSec=3\n',
+    );
+    await machine.output(`systemctl daemon-reload && systemctl restart ${UNIT}`);
+    const before = await machine.until(UNIT, ACTIVE);
+    await machine.output(`kill -STOP ${before.MainPID}`);
+    const after = await machine.until(UNIT, { ...ACTIVE, NRestarts: /^[1-9]/ });
+    t.not(after.MainPID, before.MainPID);
+    t.match(await machine.journal(UNIT), /Watchdog timeout/);
+    t.equal((await machine.run('xsock status')).code, 0, 'it serves again');
+    await machine.output(`rm /etc/systemd/system/${UNIT}.d/watchdog.conf`);
+    await machine.output(`systemctl daemon-reload && systemctl restart ${UNIT}`);
+  });
+
+  await t.test('comes back by itself when the hypervisor was away for long', async t => {
+    await machine.until(UNIT, ACTIVE);
+    machine.write(
+      `/etc/systemd/system/${UNIT}.d/impatient.conf`,
+      // The limit that counts here is that of starts, whatever the pause between them is.
+      '[Service]\nRestartSec=100ms\n',
+    );
+    await machine.output('systemctl daemon-reload');
+    await machine.output(`systemctl stop ${HYPERVISOR}`);
+    await machine.until(UNIT, { NRestarts: /^1[5-9]|^[2-9]\d/ });
+    t.match(await machine.journal(UNIT), /status=69/, 'it has ended for want of a hypervisor');
+    await machine.output(`systemctl start ${HYPERVISOR}`);
+    await machine.until(UNIT, ACTIVE);
+    t.equal((await machine.run('xsock status')).code, 0);
+  });
+
+  await t.test('stops in order and within its time', async t => {
+    const { code, stderr } = await machine.run(`systemctl stop ${UNIT}`);
+    t.equal(code, 0, stderr || 'systemctl stop');
+    const { Result, ExecMainStatus } = await machine.until(UNIT, { ActiveState: 'inactive' });
+    t.strictSame([Result, ExecMainStatus], ['success', '0']);
+    t.notMatch(
+      await machine.journal(UNIT),
+      /stop-sigterm|SIGKILL.*stop/,
+      'nobody had to be killed',
+    );
+    t.equal((await machine.run('test -e /run/xsock')).code, 1, 'its run directory is gone');
+  });
+});
