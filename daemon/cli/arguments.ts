@@ -1,7 +1,7 @@
 /** Takes the command line of `xsock` apart. Pure: decides what is to be done, does nothing. */
-import { parseArgs } from 'node:util';
 import { DEFAULT_RUN } from '../config/defaults.js';
-import { messageOf, XsockError } from '../errors.js';
+import { XsockError } from '../errors.js';
+import { parseOptions } from '../process/parse-options.js';
 import { unknownVerb, usageLine } from './help.js';
 import type { Invocation, Verb } from './verb.js';
 import { findVerb, HELP, LOOPBACK } from './verbs.js';
@@ -14,24 +14,14 @@ export type Command =
   | { readonly kind: 'loopback'; readonly argv: string[] };
 
 function parse(argv: readonly string[]) {
-  return parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: {
-      run: { type: 'string' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
-      version: { type: 'boolean' },
-    },
-  });
-}
-
-function parsed(argv: readonly string[]): ReturnType<typeof parse> {
-  try {
-    return parse(argv);
-  } catch (error) {
-    throw new XsockError('USAGE', messageOf(error), { cause: error });
-  }
+  const options = {
+    run: { type: 'string' },
+    json: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+    version: { type: 'boolean' },
+  } as const;
+  const config = { args: [...argv], allowPositionals: true, options } as const;
+  return parseOptions(config, "'xsock help' lists the options");
 }
 
 function verbOf(name: string): Verb {
@@ -56,7 +46,7 @@ export function parseCommandLine(
   runFromEnvironment: string | undefined,
 ): Command {
   if (argv[0] === LOOPBACK) return { kind: 'loopback', argv: argv.slice(1) };
-  const { values, positionals } = parsed(argv);
+  const { values, positionals } = parse(argv);
   const [name, ...operands] = values.version === true ? ['version'] : positionals;
   if (name === undefined) {
     if (values.help === true) return { kind: 'help', verb: undefined };

@@ -1,9 +1,11 @@
 /** `xsock loopback`: runs a loopback machine, and brings domains into it and out of it. */
-import { parseArgs } from 'node:util';
+import { nearest } from '../config/nearest.js';
 import { XsockError } from '../errors.js';
 import { type DomId, parseDomId } from '../ids.js';
 import { MachineClient } from '../loopback/client.js';
 import { runLoopbackMachine } from '../loopback/run.js';
+import { parseOptions as parseStrict } from '../process/parse-options.js';
+import { escapeForDisplay } from '../service/name.js';
 
 const USAGE = `usage: xsock loopback run --dir DIR
        xsock loopback introduce --dir DIR --name NAME [--domid N] [--json]
@@ -35,13 +37,7 @@ function domidOf(text: string | undefined): DomId {
 }
 
 function parseOptions(args: readonly string[]): Options {
-  let parsed: ReturnType<typeof parse>;
-  try {
-    parsed = parse(args);
-  } catch (error) {
-    throw usage(error instanceof Error ? error.message : String(error));
-  }
-  const { values, positionals } = parsed;
+  const { values, positionals } = parse(args);
   const dir = values.dir ?? process.env.XSOCK_LOOPBACK_DIR;
   if (dir === undefined || dir === '') {
     throw usage('--dir is missing: the directory of the machine');
@@ -56,16 +52,14 @@ function parseOptions(args: readonly string[]): Options {
 }
 
 function parse(args: readonly string[]) {
-  return parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      dir: { type: 'string' },
-      name: { type: 'string' },
-      domid: { type: 'string' },
-      json: { type: 'boolean' },
-    },
-  });
+  const options = {
+    dir: { type: 'string' },
+    name: { type: 'string' },
+    domid: { type: 'string' },
+    json: { type: 'boolean' },
+  } as const;
+  const config = { args: [...args], allowPositionals: true, options } as const;
+  return parseStrict(config, "'xsock loopback help' lists the options");
 }
 
 function print(rows: readonly object[], json: boolean): void {
@@ -112,7 +106,13 @@ export async function runLoopbackCommand(argv: readonly string[]): Promise<numbe
   }
   const run = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
   if (run === undefined) {
-    throw usage(`there is no 'xsock loopback ${verb}'`);
+    const meant = nearest(verb, Object.keys(VERBS));
+    const hint =
+      meant === undefined ? "'xsock loopback help' lists the verbs" : `did you mean '${meant}'?`;
+    throw new XsockError(
+      'USAGE',
+      `there is no 'xsock loopback ${escapeForDisplay(verb)}': ${hint}`,
+    );
   }
   await run(parseOptions(rest));
   return 0;

@@ -8,6 +8,7 @@ import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { loadNative } from '../dataplane/native.js';
 import type { NativeDomainCounts, NativeLoopbackMachine } from '../dataplane/native-loopback.js';
 import { XsockError } from '../errors.js';
+import { MAX_SOCKET_PATH } from '../http/unix-path.js';
 import { DOMID_FIRST_RESERVED, type DomId, parseDomId, toDomId } from '../ids.js';
 import { type DomainLayout, type MachineLayout, machineLayout } from './layout.js';
 import { Xenstored } from './xenstored/xenstored.js';
@@ -122,6 +123,7 @@ export class LoopbackMachine {
       throw new XsockError('USAGE', `there is a domain ${domid} already`);
     }
     const paths = this.layout.domain(domid);
+    checkSocketPaths(paths);
     const info: DomainInfo = { domid, name, uuid: uuid ?? randomUUID(), dir: paths.dir };
     await mkdir(paths.dir, { recursive: true, mode: 0o700 });
     this.hypervisor.introduce(domid, paths.hypercall);
@@ -155,6 +157,18 @@ export class LoopbackMachine {
       }
     }
     throw new XsockError('USAGE', 'every domid is in use');
+  }
+}
+
+/** Both have names of one length. Throws `PATH_TOO_LONG`. */
+function checkSocketPaths({ xenstored }: DomainLayout): void {
+  const bytes = Buffer.byteLength(xenstored);
+  if (bytes > MAX_SOCKET_PATH) {
+    throw new XsockError(
+      'PATH_TOO_LONG',
+      `'${xenstored}' has ${bytes} bytes; a UNIX socket path has at most ${MAX_SOCKET_PATH}: use a shorter --dir`,
+      { subject: xenstored },
+    );
   }
 }
 

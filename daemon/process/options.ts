@@ -1,11 +1,13 @@
 /** The command line of `xsockd`, taken apart. Pure. */
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { pathFault } from '../config/address.js';
 import type { LogLevel } from '../config/config.js';
+import { RUN_MAX } from '../config/defaults.js';
 import { DEFAULT_CONFIG_PATH } from '../config/load.js';
 import type { HypervisorChoice } from '../dataplane/dataplane.js';
-import { messageOf, XsockError } from '../errors.js';
+import { XsockError } from '../errors.js';
 import { escapeForDisplay } from '../service/name.js';
+import { parseOptions } from './parse-options.js';
 
 export const USAGE = `usage: xsockd [options]
 
@@ -42,7 +44,7 @@ export interface Surroundings {
 export type DaemonCommand =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
-  | { readonly kind: 'check'; readonly config: string }
+  | { readonly kind: 'check'; readonly config: string; readonly run: string | undefined }
   | {
       readonly kind: 'run';
       /** Absolute, as the others: a daemon may change its directory. */
@@ -61,34 +63,35 @@ const LOG_LEVELS: readonly LogLevel[] = [
   'silent',
 ];
 
+const HELP = "'xsockd --help' lists the options";
+
 function parse(argv: readonly string[]) {
-  return parseArgs({
-    args: [...argv],
-    options: {
-      config: { type: 'string' },
-      run: { type: 'string' },
-      hypervisor: { type: 'string' },
-      loopback: { type: 'string' },
-      'log-level': { type: 'string' },
-      check: { type: 'boolean' },
-      version: { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
-    },
-  }).values;
+  const options = {
+    config: { type: 'string' },
+    run: { type: 'string' },
+    hypervisor: { type: 'string' },
+    loopback: { type: 'string' },
+    'log-level': { type: 'string' },
+    check: { type: 'boolean' },
+    version: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  } as const;
+  return parseOptions({ args: [...argv], options }, HELP).values;
 }
 
 type Values = ReturnType<typeof parse>;
 
-function usage(message: string, cause?: unknown): XsockError {
-  return new XsockError('USAGE', `${message} ('xsockd --help' lists the options)`, { cause });
+function usage(message: string): XsockError {
+  return new XsockError('USAGE', `${message} (${HELP})`);
 }
 
-function parsed(argv: readonly string[]): Values {
-  try {
-    return parse(argv);
-  } catch (error) {
-    throw usage(messageOf(error), error);
-  }
+/** Absolute; with room for the sockets below it. */
+function runOf(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const run = resolve(text);
+  const fault = pathFault(run, RUN_MAX);
+  if (fault !== undefined) throw usage(`--run '${escapeForDisplay(run)}': ${fault} is needed`);
+  return run;
 }
 
 function logLevelOf(text: string | undefined): LogLevel | undefined {
@@ -124,7 +127,7 @@ function hypervisorOf(values: Values, around: Surroundings): HypervisorChoice {
 
 /** Throws `USAGE`. */
 export function parseDaemonOptions(argv: readonly string[], around: Surroundings): DaemonCommand {
-  const values = parsed(argv);
+  const values = parse(argv);
   if (values.help === true) return { kind: 'help' };
   if (values.version === true) return { kind: 'version' };
   for (const option of ['config', 'run'] as const) {
@@ -132,11 +135,12 @@ export function parseDaemonOptions(argv: readonly string[], around: Surroundings
   }
   const config = resolve(values.config ?? DEFAULT_CONFIG_PATH);
   const logLevel = logLevelOf(values['log-level']);
-  if (values.check === true) return { kind: 'check', config };
+  const run = runOf(values.run);
+  if (values.check === true) return { kind: 'check', config, run };
   return {
     kind: 'run',
     config,
     hypervisor: hypervisorOf(values, around),
-    overrides: { run: values.run === undefined ? undefined : resolve(values.run), logLevel },
+    overrides: { run, logLevel },
   };
 }

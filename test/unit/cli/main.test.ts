@@ -139,6 +139,28 @@ t.test('version and help', async t => {
   });
 });
 
+t.test('wrong command lines of loopback, in one line each', async t => {
+  for (const [argv, message] of [
+    [['run', '--dri', 'd'], "unknown option '--dri': did you mean '--dir'?"],
+    [['rnu'], "there is no 'xsock loopback rnu': did you mean 'run'?"],
+  ] as const) {
+    const { code, stderr } = await runProgram(t, XSOCK, ['loopback', ...argv]);
+    t.equal(code, 2);
+    t.match(stderr, `xsock: ${message}`);
+    t.equal(stderr.split('\n').length, 2, 'one line');
+  }
+});
+
+t.test('a directory that is too long for a loopback machine', async t => {
+  const dir = join(temporaryDirectory(t), 'd'.repeat(90));
+  const { code, stderr } = await runProgram(t, XSOCK, ['loopback', 'run', '--dir', dir]);
+  t.equal(code, 1);
+  t.equal(
+    stderr,
+    `xsock: '${dir}/domains/0/xenstored' has ${dir.length + 20} bytes; a UNIX socket path has at most 107: use a shorter --dir\n`,
+  );
+});
+
 t.test('no daemon', async t => {
   const run = temporaryDirectory(t);
   const { code, stderr, stdout } = await runProgram(t, XSOCK, ['status'], { XSOCK_RUN: run });

@@ -29,7 +29,9 @@ t.test('what is to be done', async t => {
   t.strictSame(parseDaemonOptions(['--check', '--config', '/c'], PLAIN), {
     kind: 'check',
     config: '/c',
+    run: undefined,
   });
+  t.match(parseDaemonOptions(['--check', '--run', '/r'], PLAIN), { kind: 'check', run: '/r' });
   t.strictSame(parseDaemonOptions(['--version'], PLAIN), { kind: 'version' });
   t.strictSame(parseDaemonOptions(['-h'], PLAIN), { kind: 'help' });
 });
@@ -54,8 +56,18 @@ t.test('usage errors', async t => {
     [['--log-level', 'loud', '--loopback', '/a'], /trace, debug.*not 'loud'/],
     [['--config', '', '--loopback', '/a'], /--config is empty/],
     [['--run', '', '--loopback', '/a'], /--run is empty/],
-    [['--colour'], /--colour/],
-    [['extra'], /extra/],
+    [
+      ['--run', `/${'r'.repeat(90)}`],
+      /^--run '\/r+': a path of at most 90 bytes \(this one has 91\) is needed \('xsockd --help'/,
+    ],
+    [['--colour'], /^unknown option '--colour' \('xsockd --help' lists the options\)$/],
+    [['--confg', 'x'], /^unknown option '--confg': did you mean '--config'\? \(/],
+    [['--check=yes'], /^'--check' takes no value \(/],
+    [['--config'], /^'--config' needs a value \(/],
+    [['--config', '--run'], /^'--config' needs a value: '--run' looks like an option/],
+    [['-x'], /^unknown option '-x' \(/],
+    [['--\u001b[2J'], /^unknown option '--\\x1b\[2J' \(/],
+    [['extra'], /^'extra' is no option, and operands are not taken \(/],
   ] as const) {
     t.throws(() => parseDaemonOptions(argv, PLAIN), { code: 'USAGE', message }, argv.join(' '));
   }
