@@ -44,11 +44,11 @@ class Host {
     // name it.
     virtual void bury(std::unique_ptr<Stream> stream) = 0;
     // Takes over a stream whose link is down but whose last bytes the local program has not taken
-    // yet, and what it has reserved of the budget.
-    virtual void adopt_orphan(std::unique_ptr<Stream> stream) = 0;
+    // yet, and what it has reserved of the budget. `peer` is the domain that it was with.
+    virtual void adopt_orphan(std::unique_ptr<Stream> stream, std::uint32_t peer) = 0;
     // Closes a TCP socket gently: reads and drops what still comes, so that no RST overtakes sent
-    // bytes.
-    virtual void linger(sys::UniqueFd fd) = 0;
+    // bytes. A peer has a bounded number of those (pump/linger.h).
+    virtual void linger(sys::UniqueFd fd, std::uint32_t peer) = 0;
     // Calls link.service() in this turn or the next.
     virtual void schedule(Link& link) noexcept = 0;
     // Does anybody want to know of streams that open, and that close in order?

@@ -243,7 +243,7 @@ void Link::down(DownReason reason, std::string detail) {
         data_.remove(stream);
         stop_connecting(stream);
         if (complete) {
-            host_.adopt_orphan(std::move(owned));  // with its share of the budget
+            host_.adopt_orphan(std::move(owned), identity_.peer_domid);
         } else {
             close_socket(stream, true);
             host_.bury(std::move(owned));

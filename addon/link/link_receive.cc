@@ -1,6 +1,4 @@
 // The receiving half of a link: frames out of the ring, each checked before it is believed.
-#include <sys/socket.h>
-
 #include <cstring>
 
 #include "link/link.h"
@@ -370,14 +368,14 @@ void Link::handle_shutdown(Stream& stream, std::uint8_t flags) {
     if ((flags & abi::kShutdownReceive) != 0) {
         stream.peer_stopped = true;
         stream.read_done = true;
-        if (stream.stage == Stream::Stage::kOpen && (flags & abi::kShutdownSend) == 0) {
-            ::shutdown(stream.fd.get(),
-                       SHUT_RD);  // further writes of the local program fail at once
-        }
     }
     if ((flags & abi::kShutdownSend) != 0) {
         stream.peer_ended = true;
         stream.flush();
+    }
+    // Where all is delivered, close() follows at once.
+    if (stream.peer_stopped && !stream.delivered()) {
+        stop_input(stream);
     }
     update(stream);
 }

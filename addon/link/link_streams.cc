@@ -31,6 +31,9 @@ void Link::on_stream_ready(Stream& stream) {
         }
         return;
     }
+    if (stream.tcp && stream.peer_stopped && stream.readable && !stream.end_seen) {
+        stop_input(stream);
+    }
     if (stream.hung_up && stream.read_done) {
         stream.shutdown_wanted |= abi::kShutdownReceive;
     }
@@ -110,7 +113,22 @@ void Link::become_open(Stream& stream) {
         }
     }
     return_credit(stream, stream.flush());
+    if (stream.peer_stopped && !stream.delivered()) {
+        stop_input(stream);
+    }
     update(stream);
+}
+
+void Link::stop_input(Stream& stream) {
+    if (stream.stage != Stream::Stage::kOpen || stream.end_seen) {
+        return;
+    }
+    stream.readable = false;
+    if (!stream.stop_input()) {
+        // Told of again, since there is some now.
+        stream.output_watched = true;
+        host_.watch_output(stream, stream.fd.get());
+    }
 }
 
 void Link::try_connect(Stream& stream) {
@@ -238,8 +256,8 @@ void Link::close_socket(Stream& stream, bool abort) {
     }
     if (stream.tcp && abort) {
         sys::reset_on_close(stream.fd.get());
-    } else if (stream.tcp && !stream.read_done) {
-        host_.linger(std::move(stream.fd));
+    } else if (stream.tcp && !stream.end_seen) {
+        host_.linger(std::move(stream.fd), identity_.peer_domid);
         return;
     }
     stream.fd.reset();

@@ -12,6 +12,8 @@ namespace {
 // A delivering socket whose buffer has filled once gets this much: fewer bytes take the way through
 // `pending`.
 constexpr int kSendBuffer = 1 << 20;
+// Bytes of a program that nobody wants any more: so many are dropped in a turn.
+constexpr std::size_t kDiscardPerTurn = 1 << 20;
 
 }  // namespace
 
@@ -92,12 +94,32 @@ void Stream::note_output_blocked() {
 }
 
 void Stream::note_end_of_input() {
+    end_seen = true;
     read_done = true;
     readable = false;
     shutdown_wanted |= abi::kShutdownSend;
     if (hung_up) {
         shutdown_wanted |= abi::kShutdownReceive;
     }
+}
+
+bool Stream::stop_input() {
+    if (!tcp) {
+        ::shutdown(fd.get(), SHUT_RD);
+    }
+    for (std::size_t dropped = 0; dropped < kDiscardPerTurn;) {
+        const sys::TransferResult got = sys::discard(fd.get(), kDiscardPerTurn - dropped);
+        if (got.outcome == sys::Transfer::kWouldBlock) {
+            return true;
+        }
+        if (got.outcome != sys::Transfer::kBytes) {
+            write_broken = write_broken || got.outcome == sys::Transfer::kBroken;
+            note_end_of_input();
+            return true;
+        }
+        dropped += got.bytes;
+    }
+    return false;
 }
 
 }  // namespace xsock::link

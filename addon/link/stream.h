@@ -79,6 +79,11 @@ class Stream final : public sys::Pollable {
     // Sends `parts` straight to the local socket; returns how many bytes went.
     std::size_t deliver(const ring::Segments& parts);
     void note_end_of_input();
+    // The peer takes no more: what the local program has sent is dropped, so that one which writes
+    // before it reads does not wait for ever. What it sends from now on is refused (UNIX) or
+    // dropped too (TCP could refuse it only with an RST, which may overtake bytes on their way).
+    // False: there may be more.
+    bool stop_input();
 
   private:
     void note_output_blocked();
@@ -103,7 +108,8 @@ class Stream final : public sys::Pollable {
     bool readable = false;
     bool input_ending = false;  // an end-of-file was announced: a short read does not mean drained
     bool hung_up = false;       // the local program closed both ways
-    bool read_done = false;     // end-of-file seen, or the peer takes no more
+    bool end_seen = false;      // of the local program: its end-of-file, or that it is gone
+    bool read_done = false;     // that, or the peer takes no more
 
     // Ring -> local program.
     bool writable = false;

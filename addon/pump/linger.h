@@ -1,10 +1,14 @@
 // TCP sockets that are being closed gently: what still comes is read and dropped until the other
 // end closes too or time is up; closing at once would send an RST that may overtake bytes on their
 // way. Pump thread only.
+//
+// A peer can bring about as many of them as it opens streams. It has kMostPerPeer: beyond that, its
+// oldest one, which had the longest time to deliver its bytes, is closed at once.
 #pragma once
 
+#include <cstdint>
 #include <list>
-#include <memory>
+#include <map>
 
 #include "sys/clock.h"
 #include "sys/epoll.h"
@@ -15,23 +19,37 @@ namespace xsock::pump {
 
 class LingerSet {
   public:
+    static constexpr std::size_t kMostPerPeer = 256;
+    // Renewed as long as the other end has taken bytes in it.
+    static constexpr sys::Duration kTime = sys::milliseconds(5000);
+
     explicit LingerSet(sys::Epoll& epoll) noexcept : epoll_(epoll) {}
 
-    void add(sys::UniqueFd fd, sys::TimePoint until);
+    // `peer`: the domain whose stream it was.
+    void add(sys::UniqueFd fd, std::uint32_t peer, sys::TimePoint now);
     [[nodiscard]] sys::TimePoint deadline() const noexcept;
-    // Closes what has ended or timed out. Called at the end of a turn.
+    // Closes what has ended, timed out or is too much. Called at the end of a turn.
     void sweep(sys::TimePoint now) noexcept;
 
   private:
+    struct Socket;
+    using Sockets = std::list<Socket>;
     struct Socket final : sys::Pollable {
+        Socket(LingerSet& set, sys::UniqueFd socket, std::uint32_t peer, sys::TimePoint until);
         void on_ready(std::uint32_t events) override;
-        sys::UniqueFd fd;
-        sys::TimePoint until;
-        bool over = false;
+        LingerSet& owner;
+        sys::UniqueFd fd;  // invalid once it has ended
+        std::uint32_t of_peer;
+        sys::TimePoint due;
+        int unsent;  // bytes that the other end had not taken when it was last looked at
+        Sockets::iterator place;
     };
 
+    void end(Socket& socket);
+
     sys::Epoll& epoll_;
-    std::list<Socket> sockets_;
+    std::map<std::uint32_t, Sockets> sockets_;  // of each peer; those that are due first come first
+    Sockets ended_;
 };
 
 }  // namespace xsock::pump

@@ -2,6 +2,7 @@
 // their share of the budget until then. Pump thread only.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -14,28 +15,38 @@ class Orphans final : public link::StreamOwner {
   public:
     explicit Orphans(link::Host& host) noexcept : host_(host) {}
 
-    void adopt(std::unique_ptr<link::Stream> stream) {
+    // `peer`: the domain that the stream was with.
+    void adopt(std::unique_ptr<link::Stream> stream, std::uint32_t peer) {
         stream->set_owner(*this);
-        streams_.push_back(std::move(stream));
+        streams_.push_back({std::move(stream), peer});
     }
     void on_stream_ready(link::Stream& stream) override { stream.flush(); }
     void on_output_blocked(link::Stream& stream) override {
         host_.watch_output(stream, stream.fd.get());
     }
-    // Closes those that have nothing left to deliver. Called at the end of a turn.
+    // Closes those that have nothing left to deliver (TCP: gently). Called at the end of a turn.
     void sweep() {
-        std::erase_if(streams_, [this](const auto& stream) {
-            if (!stream->delivered()) {
+        std::erase_if(streams_, [this](Orphan& orphan) {
+            link::Stream& stream = *orphan.stream;
+            if (!stream.delivered()) {
                 return false;
             }
-            host_.budget().release(stream->window);
+            host_.budget().release(stream.window);
+            if (stream.tcp && !stream.end_seen) {
+                host_.linger(std::move(stream.fd), orphan.peer);
+            }
             return true;
         });
     }
 
   private:
+    struct Orphan {
+        std::unique_ptr<link::Stream> stream;
+        std::uint32_t peer;
+    };
+
     link::Host& host_;
-    std::vector<std::unique_ptr<link::Stream>> streams_;
+    std::vector<Orphan> streams_;
 };
 
 }  // namespace xsock::pump

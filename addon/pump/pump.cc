@@ -26,7 +26,6 @@ constexpr int kTurnsWithoutKernel = 8;
 constexpr sys::Duration kTimeWithoutKernel = std::chrono::microseconds(20);
 // The programs that it wakes take its CPU; the sooner it is back, the fewer times they sleep.
 constexpr sys::Duration kSlice = std::chrono::microseconds(100);
-constexpr sys::Duration kLingerTime = sys::milliseconds(5000);
 // A listener that could not accept (out of descriptors) is tried again after this.
 constexpr sys::Duration kListenerPause = sys::milliseconds(100);
 
@@ -287,8 +286,8 @@ void Pump::watch_output(sys::Pollable& pollable, int fd) {
     epoll_.modify(fd, kInput | EPOLLOUT, sys::tag_of(pollable));
 }
 
-void Pump::linger(sys::UniqueFd fd) {
-    lingering_.add(std::move(fd), now_ + kLingerTime);
+void Pump::linger(sys::UniqueFd fd, std::uint32_t peer) {
+    lingering_.add(std::move(fd), peer, now_);
 }
 
 void Pump::schedule(link::Link& link) noexcept {

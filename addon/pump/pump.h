@@ -131,10 +131,10 @@ class Pump final : public link::Host {
     void bury(std::unique_ptr<link::Stream> stream) override {
         graveyard_.push_back(std::move(stream));
     }
-    void adopt_orphan(std::unique_ptr<link::Stream> stream) override {
-        orphans_.adopt(std::move(stream));
+    void adopt_orphan(std::unique_ptr<link::Stream> stream, std::uint32_t peer) override {
+        orphans_.adopt(std::move(stream), peer);
     }
-    void linger(sys::UniqueFd fd) override;
+    void linger(sys::UniqueFd fd, std::uint32_t peer) override;
     void schedule(link::Link& link) noexcept override;
     [[nodiscard]] bool reports_streams() const noexcept override { return stream_reports_; }
     void report(link::Event event) override;

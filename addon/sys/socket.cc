@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -80,6 +82,23 @@ TransferResult receive(int fd, std::span<iovec> parts) noexcept {
     if (count >= 0 && (message.msg_flags & MSG_CTRUNC) != 0) {
         return {Transfer::kFdPassing, 0, 0};
     }
+    if (count > 0) {
+        return {Transfer::kBytes, static_cast<std::size_t>(count), 0};
+    }
+    if (count == 0) {
+        return {Transfer::kEndOfFile, 0, 0};
+    }
+    return {errno == EAGAIN ? Transfer::kWouldBlock : Transfer::kBroken, 0, errno};
+}
+
+TransferResult discard(int fd, std::size_t most) noexcept {
+    std::array<std::byte, std::size_t{64} * 1024> scratch;
+    ssize_t count;
+    do {
+        // MSG_TRUNC: TCP does not even copy them.
+        count =
+            ::recv(fd, scratch.data(), std::min(most, scratch.size()), MSG_DONTWAIT | MSG_TRUNC);
+    } while (count < 0 && errno == EINTR);
     if (count > 0) {
         return {Transfer::kBytes, static_cast<std::size_t>(count), 0};
     }
