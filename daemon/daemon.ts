@@ -8,6 +8,7 @@ import type { BrokerContext, Settings } from './broker/context.js';
 import { Directory } from './broker/directory.js';
 import { OwnExports } from './broker/own-exports.js';
 import { Peers } from './broker/peers.js';
+import { Presence } from './broker/presence.js';
 import { listServices } from './broker/service-list.js';
 import { prepareSettings } from './broker/settings.js';
 import { ownStatus, peerStatus } from './broker/status.js';
@@ -19,7 +20,6 @@ import type { DaemonStatus, ServiceStatus, StreamStatus } from './control/model.
 import type { Dataplane, DataplaneEvent } from './dataplane/dataplane.js';
 import type { VchanPlane } from './dataplane/vchan.js';
 import { readOwnName } from './discovery/identity.js';
-import { RestoreWatch } from './discovery/restored.js';
 import { type PreparedRoster, Roster } from './discovery/roster.js';
 import { isXsockError, XsockError } from './errors.js';
 import type { DomId, LinkId } from './ids.js';
@@ -56,6 +56,7 @@ export class Daemon {
   readonly #links = new Map<LinkId, DomId>();
   readonly #streamLog: StreamLog;
   readonly #store: Store;
+  readonly #presence: Presence;
   readonly #context: BrokerContext;
   readonly #peers: Peers;
   readonly #vchans: Vchans;
@@ -64,8 +65,6 @@ export class Daemon {
   #settings: Settings;
   #own: OwnExports | undefined;
   #name: string | undefined;
-  #xenstoreConnected = true;
-  #restored: RestoreWatch | undefined;
   #stopping = false;
   readonly #ending = new AbortController();
   /** Settles with the last reload, whatever became of it. */
@@ -79,6 +78,16 @@ export class Daemon {
     this.#view = new View({ runDir: config.run, dataplane, logs: this.#logs });
     this.#streamLog = new StreamLog(this.#logs);
     this.#store = new Store({ xenstore, self: domid, instance, log });
+    this.#presence = new Presence({
+      xenstore,
+      store: this.#store,
+      self: domid,
+      instance,
+      log,
+      publish: () => this.#publishAgain(),
+      onRestored: () => this.#onRestored(),
+      onSame: () => this.#settle(),
+    });
     this.#context = {
       self: domid,
       instance,
@@ -98,7 +107,7 @@ export class Daemon {
       self: domid,
       run: config.run,
       logs: this.#logs,
-      onPortsResting: () => this.#onPortsResting(),
+      onPortsResting: () => this.#presence.look(),
     });
     this.#peers = new Peers(this.#context);
     this.#directory = new Directory(xenstore, log, () => this.#settings.config.directory);
@@ -131,24 +140,7 @@ export class Daemon {
         this.#handle(event);
       }
     });
-    xenstore.onConnection(connected => this.#onXenstore(connected));
-    xenstore.onWatchProblem((path, problem) => this.#onWatchProblem(path, problem));
-    await this.#store.mark();
-    if (domid !== 0) {
-      this.#restored = new RestoreWatch({
-        xenstore,
-        domid,
-        instance: this.#parts.instance,
-        onRestored: () => {
-          log.warn('the domain was restored: all links are made anew, their streams end');
-          dataplane.abandonHypervisor();
-          this.#vchans.abandonHypervisor();
-          this.#parts.onRestored();
-        },
-        onSame: () => this.#settle(),
-      });
-      await this.#restored.start();
-    }
+    await this.#presence.start();
     this.#own = new OwnExports(this.#context, this.#name);
     await this.#own.start();
     await this.#roster.start();
@@ -207,7 +199,7 @@ export class Daemon {
       // What a reload waits for is given up; what it has begun to change is finished first.
       this.#ending.abort(new XsockError('CONTROL_REFUSED', 'the daemon is stopping'));
       await this.#reloading;
-      await this.#restored?.close();
+      await this.#presence.stop();
       await this.#roster.close();
       await this.#directory.stop();
     }
@@ -242,7 +234,7 @@ export class Daemon {
       name: this.#name ?? null,
       instance,
       hypervisor,
-      xenstore: this.#xenstoreConnected,
+      xenstore: this.#presence.connected,
       uptime: Date.now() - this.#started,
       run: config.run,
       config: configPath,
@@ -327,20 +319,19 @@ export class Daemon {
           .warn({ count: event.count }, 'event queue overflow: events of streams not logged');
         return;
       case 'ports-resting':
-        this.#onPortsResting();
+        this.#presence.look();
         return;
       case 'hypervisor-gone':
         this.#parts.onHypervisorGone(event.detail);
     }
   }
 
-  /** Domain 0 is never restored; any other has to make sure. */
-  #onPortsResting(): void {
-    if (this.#restored === undefined) {
-      this.#settle();
-    } else {
-      this.#restored.look();
-    }
+  #onRestored(): void {
+    const { log, dataplane, onRestored } = this.#parts;
+    log.warn('the domain was restored: all links are made anew, their streams end');
+    dataplane.abandonHypervisor();
+    this.#vchans.abandonHypervisor();
+    onRestored();
   }
 
   #settle(): void {
@@ -348,39 +339,12 @@ export class Daemon {
     this.#vchans.settleHypervisor();
   }
 
-  #onXenstore(connected: boolean): void {
-    const { log } = this.#parts;
-    this.#xenstoreConnected = connected;
-    if (!connected) {
-      log.warn(
-        'the connection to xenstored is lost: links stay, peers that come or go are not seen, and what is allowed to a domain by name takes no new streams until it is back',
-      );
-      return;
-    }
-    log.info('xenstored is back');
-    this.#publishAgain().catch((error: unknown) =>
-      log.error({ err: error }, 'our nodes cannot be written'),
-    );
-  }
-
-  #onWatchProblem(path: string, problem: string | undefined): void {
-    if (problem === undefined) {
-      this.#parts.log.info({ path }, 'xenstored has accepted the watch');
-    } else {
-      this.#parts.log.error(
-        { path },
-        `${problem}: changes there are not seen; raise xenstored's quota of watches or lower the number of peers (docs/xen.md); retrying`,
-      );
-    }
-  }
-
+  /** All but the mark: see Presence. */
   async #publishAgain(): Promise<void> {
-    // The mark is looked for before it is written anew.
-    await this.#store.intact();
-    await this.#store.mark();
     await this.#directory.forget();
     this.#vchans.publishAgain();
-    await Promise.all([this.#roster.look(), ...this.#peers.all().map(peer => peer.publishAgain())]);
+    for (const peer of this.#peers.all()) peer.publishAgain();
+    await this.#roster.look();
   }
 
   /** Nodes of ours that an earlier daemon of this domain left, or that we leave. */

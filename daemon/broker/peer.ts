@@ -141,9 +141,10 @@ export class Peer {
     }
   }
 
-  /** xenstored is back: what we published may be lost. Its watches fire by themselves. */
-  async publishAgain(): Promise<void> {
-    await this.#nodes.again();
+  /** What we published may be lost. The watches fire by themselves. */
+  publishAgain(): void {
+    // Logged, and tried again.
+    this.#nodes.again().catch(() => undefined);
   }
 
   /** The exports, or who the peer is, have changed. */
@@ -180,7 +181,7 @@ export class Peer {
       }
       // Should this be another domain with the same domid: xenstored has forgotten that the domid may
       // read our nodes (XSA-322).
-      this.#nodes.again().catch(() => undefined);
+      this.publishAgain();
     }
     this.#instance = instance;
     this.#supervisor.observe(instance, offer);

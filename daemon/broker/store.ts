@@ -1,7 +1,8 @@
 /**
  * Whether to believe xenstore when it shows nothing. A xenstored that was killed comes back empty: its
- * domains and their links are as alive as before. Our own mark, which nobody else removes, tells the two
- * apart. Once the store was lost, a link that is up ends by its own signs alone (live byte, heartbeat).
+ * domains and their links are as alive as before. Our own mark tells the two apart, looked for after each lost
+ * connection: without one, only somebody who rewrote our home can have removed it. Once the store was lost, a
+ * link that is up ends by its own signs alone (live byte, heartbeat).
  */
 import type { Logger } from 'pino';
 import { isXsockError } from '../errors.js';
@@ -19,10 +20,15 @@ export interface StoreParts {
 
 export class Store {
   readonly #parts: StoreParts;
+  /** The connection was lost since the mark was seen last. */
+  #suspect = false;
   #lost = false;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
+    parts.xenstore.onConnection(connected => {
+      if (!connected) this.#suspect = true;
+    });
   }
 
   /** Has it been seen without our mark? */
@@ -37,11 +43,12 @@ export class Store {
 
   /** False: what is not there now may only be forgotten. */
   async intact(): Promise<boolean> {
-    if (this.#lost) {
-      return false;
+    if (this.#lost || !this.#suspect) {
+      return !this.#lost;
     }
     try {
       await this.#parts.xenstore.read(daemonNode(this.#parts.self));
+      this.#suspect = false;
       return true;
     } catch (error) {
       if (isXsockError(error, 'XENSTORE_GONE')) {

@@ -15,7 +15,7 @@ export function publishedDirectory(domid: DomId): string {
   return `/local/domain/${domid}/data/xsock`;
 }
 
-/** The mark of the running daemon: its instance id. No peer reads it; a restored domain has lost it. */
+/** The mark of the running daemon: its instance id. No peer reads it; a restored or rewritten home has lost it. */
 export function daemonNode(domid: DomId): string {
   return `${publishedDirectory(domid)}/daemon`;
 }
@@ -41,6 +41,8 @@ export const ENTRY_NAME = 'name';
 export const ENTRY_UUID = 'uuid';
 
 export const DOMAINS = '/local/domain';
+/** A watch there fires when it is set, by us or (after a restore) by Linux, and at no other time. */
+export const NOBODY_WRITES = '/tool/xsock';
 /** Relative to the own home. */
 export const OWN_DOMID = 'domid';
 export const OWN_NAME = 'name';

@@ -91,6 +91,11 @@ export async function setUpHost(t: Test, domids: readonly number[]) {
     xenstored.removeHome(domid);
     xenstored.release(domid);
   };
+  /** As a toolstack does that starts late: nothing of what was below is there any more. */
+  const rewriteHome = (domid: number): void => {
+    xenstored.removeHome(domid);
+    xenstored.createHome({ domid, name: `name-${domid}`, uuid: `uuid-${domid}` });
+  };
   const fill = async (present: readonly number[]): Promise<void> => {
     for (const domid of present) await add(domid);
   };
@@ -126,6 +131,16 @@ export async function setUpHost(t: Test, domids: readonly number[]) {
     };
     const { transport, cut } = cuttable(unixTransport(join(directory, String(domid))));
     const xenstore = await connectXenstore(transport);
+    const fires: (() => void)[] = [];
+    const setWatch = xenstore.watch.bind(xenstore);
+    xenstore.watch = (path, onEvent) => {
+      fires.push(() => onEvent(path));
+      return setWatch(path, onEvent);
+    };
+    /** As in a domain that Linux has resumed: it sets all watches again. */
+    const resume = (): void => {
+      for (const fire of fires) fire();
+    };
     const lines: string[] = [];
     const dataplane = host.dataplane(id(domid), instance);
     const daemon = new Daemon({
@@ -139,7 +154,7 @@ export async function setUpHost(t: Test, domids: readonly number[]) {
       xenstore,
       log: pino({ level: 'info' }, { write: line => void lines.push(line) }),
       onHypervisorGone: () => undefined,
-      onRestored: () => undefined,
+      onRestored: () => void lines.push('restored'),
       openVchan: () => {
         throw new Error('no raw vchan here');
       },
@@ -171,7 +186,20 @@ export async function setUpHost(t: Test, domids: readonly number[]) {
       eventually(async () => {
         if (!lines.some(line => line.includes(text))) throw new Error(`the log has no '${text}'`);
       });
-    return { daemon, dataplane, xenstore, config, run, until, appears, cut, die, logs };
+    return {
+      daemon,
+      dataplane,
+      xenstore,
+      config,
+      run,
+      until,
+      appears,
+      cut,
+      die,
+      lines,
+      logs,
+      resume,
+    };
   };
-  return { host, boot, add, destroy, replaceXenstored };
+  return { host, boot, add, destroy, rewriteHome, replaceXenstored };
 }

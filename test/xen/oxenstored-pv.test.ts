@@ -11,6 +11,7 @@ await bootFor(t, { xenstored: 'oxenstored', guestType: 'pv' }, async (t, lab) =>
     'without root',
     'a daemon is killed',
     'a guest is paused',
+    'our nodes are removed',
     'a guest is rebooted',
     'a guest is saved and restored',
     'a guest is destroyed under load',

@@ -22,6 +22,7 @@ const CASES = {
   'without root': (t, _lab, domains) => unprivileged(t, domains),
   'a daemon is killed': (t, _lab, domains) => life.daemonDeath(t, domains),
   'a guest is paused': (t, _lab, domains) => life.paused(t, domains),
+  'our nodes are removed': (t, _lab, domains) => life.homeRewritten(t, domains),
   'a guest is rebooted': life.rebooted,
   'a guest is saved and restored': life.restored,
   'a guest is destroyed under load': (t, lab, domains) =>

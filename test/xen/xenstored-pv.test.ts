@@ -9,6 +9,7 @@ await bootFor(t, { xenstored: 'xenstored', guestType: 'pv' }, (t, lab) =>
     'several pumps',
     'without root',
     'a daemon is killed',
+    'our nodes are removed',
     'a guest is rebooted',
     'a guest is saved and restored',
     'a guest is destroyed under load',

@@ -224,6 +224,7 @@ t.test('links that end before the restore is noticed close no event channel', as
   await guest.xenstore.remove('/local/domain/3/data/xsock/daemon');
   guest.dataplane.calls.length = 0;
   guest.dataplane.emit({ kind: 'ports-resting' });
+  guest.resume();
   await eventually(async () => {
     if (!guest.dataplane.calls.includes('abandonHypervisor')) throw new Error('not yet');
   });

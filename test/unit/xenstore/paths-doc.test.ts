@@ -48,6 +48,7 @@ t.test('what is read', async t => {
   t.same(rowsOf('Read by xsock'), [
     paths.OWN_DOMID,
     paths.OWN_NAME,
+    paths.NOBODY_WRITES,
     '/local/domain/<peer>/data/xsock/<self>',
     paths.DOMAINS,
     described(paths.domainName, '<domid>'),

@@ -150,6 +150,26 @@ export async function restored(t: Test, lab: XenLab, domains: Domains): Promise<
   await startAgain(domains, domu2);
 }
 
+/** As a toolstack does that starts after us, and rewrites domain 0's home; then the same in a guest. */
+export async function homeRewritten(t: Test, { dom0, domu1, domu2 }: Domains): Promise<void> {
+  for (const [owner, peer] of [
+    [dom0, domu1],
+    [domu1, dom0],
+  ] as const) {
+    const position = await owner.logPosition();
+    const nodes = `/local/domain/${owner.domid}/data/xsock`;
+    const instance = await dom0.ask('node', { path: `${nodes}/daemon` });
+    await dom0.run(['xenstore-rm', nodes]);
+    await owner.logs('our nodes were removed from xenstore by somebody else', position);
+    await owner.logs('link is up', position);
+    await dom0.ask('node', { path: `${nodes}/${peer.domid}/instance`, value: String(instance) });
+    t.pass(`${owner.name} has published again`);
+    await echoes(t, owner, peer);
+    await echoes(t, peer, owner);
+    await echoes(t, domu2, owner);
+  }
+}
+
 /** xenstored is killed: bytes flow on, and domain 0's control plane comes back with it. */
 export async function xenstoredKilled(t: Test, lab: XenLab, domains: Domains): Promise<void> {
   const { dom0, domu2 } = domains;

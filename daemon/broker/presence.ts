@@ -1,0 +1,139 @@
+/**
+ * That this daemon is there, in xenstore: its mark, and everything that it publishes. Written again when xenstored is
+ * back, and when somebody has rewritten the domain's home.
+ */
+import type { Logger } from 'pino';
+import { HomeWatch } from '../discovery/home-watch.js';
+import { isXsockError } from '../errors.js';
+import type { DomId } from '../ids.js';
+import { retryDelay } from '../link/backoff.js';
+import { Retry } from '../retry.js';
+import type { Xenstore } from '../xenstore/xenstore.js';
+import type { Store } from './store.js';
+
+export interface PresenceParts {
+  readonly xenstore: Xenstore;
+  readonly store: Store;
+  readonly self: DomId;
+  /** This start of the daemon. */
+  readonly instance: string;
+  readonly log: Logger;
+  /** All that is published besides the mark is to be written again. Throws what makes it worth another try. */
+  readonly publish: () => Promise<void>;
+  /** The domain was saved and restored: nothing of what was opened works any more. */
+  readonly onRestored: () => void;
+  /** A moment ago the domain was still the one in which all was opened. */
+  readonly onSame: () => void;
+}
+
+export class Presence {
+  readonly #parts: PresenceParts;
+  readonly #home: HomeWatch;
+  readonly #publishing: Retry;
+  #connected = true;
+  /** Since the connection was lost last. */
+  #published = true;
+
+  constructor(parts: PresenceParts) {
+    this.#parts = parts;
+    const { xenstore, self, instance, log } = parts;
+    this.#home = new HomeWatch({
+      xenstore,
+      domid: self,
+      instance,
+      log,
+      onRestored: parts.onRestored,
+      onSame: () => this.#onSame(),
+      onRewritten: () => this.#onRewritten(),
+    });
+    this.#publishing = new Retry({
+      work: () => this.#publish(),
+      onFailure: error => log.error({ err: error }, 'failed to write our nodes; retrying'),
+      delay: failures => retryDelay(failures, Math.random()),
+    });
+  }
+
+  /** There is a connection to xenstored. */
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  /** Leaves the mark. Throws `XENSTORE`, `XENSTORE_GONE`. */
+  async start(): Promise<void> {
+    const { xenstore, store } = this.#parts;
+    xenstore.onConnection(connected => this.#onConnection(connected));
+    xenstore.onWatchProblem((path, problem) => this.#onWatchProblem(path, problem));
+    await store.mark();
+    await this.#home.start();
+  }
+
+  /** Looks whether the domain is still the one that it was; see onSame and onRestored. */
+  look(): void {
+    this.#home.look();
+  }
+
+  /** Nothing is written again any more. */
+  async stop(): Promise<void> {
+    await this.#home.close();
+    await this.#publishing.stop();
+  }
+
+  #onConnection(connected: boolean): void {
+    const { log } = this.#parts;
+    this.#connected = connected;
+    if (connected) {
+      log.info('xenstored is back');
+      this.#home.look();
+    } else {
+      this.#published = false;
+      log.warn(
+        'the connection to xenstored is lost: links stay, peers that come or go are not seen, and what is allowed to a domain by name takes no new streams until it is back',
+      );
+    }
+  }
+
+  #onWatchProblem(path: string, problem: string | undefined): void {
+    const { log } = this.#parts;
+    if (problem === undefined) {
+      log.info({ path }, 'xenstored has accepted the watch');
+    } else {
+      log.error(
+        { path },
+        `${problem}: changes there are not seen; raise xenstored's quota of watches or lower the number of peers (docs/xen.md); retrying`,
+      );
+    }
+  }
+
+  #onSame(): void {
+    this.#parts.onSame();
+    if (!this.#published) {
+      void this.#publishing.run();
+    }
+  }
+
+  #onRewritten(): void {
+    this.#parts.onSame();
+    if (this.#published) {
+      this.#parts.log.warn(
+        'our nodes were removed from xenstore by somebody else: they are written again',
+      );
+    }
+    void this.#publishing.run();
+  }
+
+  async #publish(): Promise<void> {
+    const { store, publish } = this.#parts;
+    try {
+      // The mark is looked for before it is written anew.
+      await store.intact();
+      await store.mark();
+      await publish();
+      this.#published = this.#connected;
+    } catch (error) {
+      // Once more when xenstored is back.
+      if (!isXsockError(error, 'XENSTORE_GONE')) {
+        throw error;
+      }
+    }
+  }
+}

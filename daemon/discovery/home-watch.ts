@@ -1,0 +1,170 @@
+/**
+ * Watches the mark that the daemon has in its domain's home, and tells what became of the home when it is lost:
+ *
+ * - *restored*: the domain was saved and restored, or migrated. Grants and event channels do not come along, the
+ *   domid may be another, and open links are dead without a word. Linux sets all watches again then, so each
+ *   fires, also one on a path where nobody ever writes: that is the one sign that there is.
+ * - *rewritten*: a toolstack that started late, or an operator, has removed our nodes. Nothing else has changed.
+ *
+ * Domain 0 cannot be restored.
+ */
+import type { Logger } from 'pino';
+import { isXsockError, XsockError } from '../errors.js';
+import { type DomId, parseDomId } from '../ids.js';
+import { retryDelay } from '../link/backoff.js';
+import { Retry } from '../retry.js';
+import { TokenBucket } from '../token-bucket.js';
+import { daemonNode, NOBODY_WRITES, OWN_DOMID } from '../xenstore/paths.js';
+import type { Watch, Xenstore } from '../xenstore/xenstore.js';
+
+export interface HomeWatchParts {
+  readonly xenstore: Xenstore;
+  readonly domid: DomId;
+  /** The mark of this start of the daemon. */
+  readonly instance: string;
+  readonly log: Logger;
+  /** Called once, and nothing afterwards. */
+  readonly onRestored: () => void;
+  /** At the time of a look the domain was the one that it was, and its home too. */
+  readonly onSame: () => void;
+  /** The domain is the one that it was, but what we published is gone. */
+  readonly onRewritten: () => void;
+}
+
+/** Whoever removes our nodes in a loop must not set our pace: each time costs some requests for each peer. */
+const REWRITTEN_AT_ONCE = 3;
+const REWRITTEN_PER_SECOND = 0.1;
+
+export class HomeWatch {
+  readonly #parts: HomeWatchParts;
+  readonly #restorable: boolean;
+  readonly #looks: Retry;
+  readonly #pace = new TokenBucket(REWRITTEN_AT_ONCE, REWRITTEN_PER_SECOND);
+  #watches: readonly Watch[] = [];
+  /** Events of the watch where nobody writes: how often it was set. */
+  #sets = 0;
+  /** Of these, those after which the mark was seen. */
+  #explained = 0;
+  #later: NodeJS.Timeout | undefined;
+  #over = false;
+
+  constructor(parts: HomeWatchParts) {
+    this.#parts = parts;
+    this.#restorable = parts.domid !== 0;
+    this.#looks = new Retry({
+      work: () => this.#look(),
+      onFailure: error =>
+        parts.log.error({ err: error }, 'failed to look at our own nodes in xenstore; retrying'),
+      delay: failures => retryDelay(failures, Math.random()),
+    });
+  }
+
+  /** The mark is there already. */
+  async start(): Promise<void> {
+    const { xenstore, domid } = this.#parts;
+    const onSet = (): void => {
+      this.#sets += 1;
+      this.look();
+    };
+    this.#watches = await Promise.all([
+      ...(this.#restorable ? [xenstore.watch(NOBODY_WRITES, onSet)] : []),
+      xenstore.watch(daemonNode(domid), () => this.look()),
+    ]);
+  }
+
+  /** Looks now; what is found is told by the callbacks. */
+  look(): void {
+    void this.#looks.run();
+  }
+
+  async close(): Promise<void> {
+    this.#over = true;
+    clearTimeout(this.#later);
+    // A look that is under way is not waited for: it tells nothing any more.
+    void this.#looks.stop();
+    await Promise.all(this.#watches.map(watch => watch.close()));
+  }
+
+  async #look(): Promise<void> {
+    if (this.#over) {
+      return;
+    }
+    const { onRestored, onSame, onRewritten } = this.#parts;
+    let verdict: 'same' | 'restored' | 'rewritten';
+    try {
+      verdict = await this.#verdict();
+    } catch (error) {
+      // The watches fire again when xenstored is back.
+      if (isXsockError(error, 'XENSTORE_GONE')) {
+        return;
+      }
+      throw error;
+    }
+    if (this.#over) {
+      return;
+    }
+    if (verdict === 'restored') {
+      this.#over = true;
+      onRestored();
+    } else if (verdict === 'same') {
+      onSame();
+    } else {
+      const wait = this.#pace.take();
+      if (wait === 0) {
+        onRewritten();
+      } else {
+        clearTimeout(this.#later);
+        this.#later = setTimeout(() => this.look(), wait).unref();
+      }
+    }
+  }
+
+  async #verdict(): Promise<'same' | 'restored' | 'rewritten'> {
+    const { domid, instance } = this.#parts;
+    const sets = this.#sets;
+    const now = this.#restorable ? parseDomId((await this.#read(OWN_DOMID)) ?? '') : domid;
+    if (now === domid && (await this.#read(daemonNode(domid))) === instance) {
+      this.#explained = sets;
+      return 'same';
+    }
+    if (!this.#restorable) {
+      return 'rewritten';
+    }
+    if (now !== undefined && now !== domid) {
+      return 'restored';
+    }
+    await this.#pastEvents();
+    return this.#sets > this.#explained ? 'restored' : 'rewritten';
+  }
+
+  /** Events come in order: once that of a new watch has come, all have that were under way. */
+  async #pastEvents(): Promise<void> {
+    let fired = (): void => {};
+    const event = new Promise<void>(resolve => {
+      fired = resolve;
+    });
+    const probe = await this.#parts.xenstore.watch(NOBODY_WRITES, () => fired());
+    try {
+      if (probe.problem !== undefined) {
+        throw new XsockError(
+          'XENSTORE',
+          `it is unknown whether the domain was restored: ${probe.problem}`,
+        );
+      }
+      await event;
+    } finally {
+      await probe.close();
+    }
+  }
+
+  async #read(path: string): Promise<string | undefined> {
+    try {
+      return await this.#parts.xenstore.read(path);
+    } catch (error) {
+      if (isXsockError(error, 'XENSTORE')) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+}
