@@ -26,6 +26,7 @@ import type { DaemonCommand } from './options.js';
 import { pumpCount } from './pumps.js';
 import { Reloader } from './reload.js';
 import { Shutdown, type ShutdownCause, watchSignals } from './shutdown.js';
+import { logStatus } from './status-dump.js';
 import { openXenstore, takeDomain, takeRunDirectory } from './surroundings.js';
 
 export type RunCommand = Extract<DaemonCommand, { kind: 'run' }>;
@@ -83,11 +84,8 @@ async function serve(
     access.rules(),
   );
   opened.add(() => control.close());
-  const onHangUp = (): void => void reloadLogged(reloader, log);
-  process.on('SIGHUP', onHangUp);
-  opened.add(() => {
-    process.off('SIGHUP', onHangUp);
-  });
+  listen('SIGHUP', () => void reloadLogged(reloader, log), opened);
+  listen('SIGUSR1', () => void logStatus(() => daemon.status(), log), opened);
 
   notifier.ready('serving');
   const cause = await shutdown.requested;
@@ -98,6 +96,13 @@ async function serve(
   }
   notifier.stopping(describe(cause));
   return stop(daemon, config, cause, shutdown);
+}
+
+function listen(signal: NodeJS.Signals, handle: () => void, opened: Opened): void {
+  process.on(signal, handle);
+  opened.add(() => {
+    process.off(signal, handle);
+  });
 }
 
 async function startDaemon(
