@@ -49,7 +49,8 @@ t.test('a destroyed domain whose domid is given to another', async t => {
 t.test('domains that are introduced later are linked, by path and by name', async t => {
   const testbed = await Testbed.start(t);
   await serve(t, testbed.path('echo'), echo);
-  const yaml = `exports: [{name: echo, target: "unix:${testbed.path('echo')}", allow: [any]}]\n`;
+  const target = `unix:${testbed.path('echo')}`;
+  const yaml = `exports: [{name: echo, target: "${target}", allow: [any], self: true}]\n`;
   const low = await testbed.daemon(0, yaml);
   for (const [domid, name] of [
     [1, 'one'],

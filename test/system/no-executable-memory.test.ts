@@ -26,7 +26,7 @@ t.test('a daemon with the options of the unit serves', { skip }, async t => {
   const testbed = await Testbed.start(t);
   await serve(t, testbed.path('echo'), echo);
   const target = `unix:${testbed.path('echo')}`;
-  const config = testbed.writeConfig(0, `exports: [{name: echo, target: "${target}", allow: [0]}]`);
+  const config = testbed.writeConfig(0, `exports: [{name: echo, target: "${target}", self: true}]`);
   const run = testbed.path('r0');
   const daemon = spawn(
     'python3',
