@@ -12,6 +12,7 @@
 
 #include "binding/error.h"
 #include "sys/error.h"
+#include "sys/thread_name.h"
 
 namespace xsock::binding {
 
@@ -33,7 +34,10 @@ CharacterDevice::CharacterDevice(const Napi::CallbackInfo& info)
     });
     on_data_ = Napi::ThreadSafeFunction::New(info.Env(), info[1].As<Napi::Function>(),
                                              "xsock device", 0, 1);
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this] {
+        sys::name_thread("xsock-xenbus");
+        run();
+    });
 }
 
 CharacterDevice::~CharacterDevice() {

@@ -125,6 +125,11 @@ class EventBuilder {
         object_.Set("kind", "ports-resting");
         return object_;
     }
+    Napi::Object operator()(const link::Alive& event) {
+        object_.Set("kind", "alive");
+        object_.Set("ping", Napi::Number::New(env_, event.ping));
+        return object_;
+    }
     Napi::Object operator()(const link::HypervisorGone& event) {
         object_.Set("kind", "hypervisor-gone");
         object_.Set("detail", event.detail);

@@ -66,6 +66,7 @@ void Dataplane::init(Napi::Env env, Napi::Object exports) {
                                 InstanceMethod<&Dataplane::streams>("streams"),
                                 InstanceMethod<&Dataplane::links>("links"),
                                 InstanceMethod<&Dataplane::terminate>("terminate"),
+                                InstanceMethod<&Dataplane::ping>("ping"),
                                 InstanceMethod<&Dataplane::take_events>("takeEvents"),
                                 InstanceMethod<&Dataplane::abandon_hypervisor>("abandonHypervisor"),
                                 InstanceMethod<&Dataplane::settle_hypervisor>("settleHypervisor"),
@@ -268,6 +269,10 @@ Napi::Value Dataplane::terminate(const Napi::CallbackInfo& info) {
     return translated(info.Env(), [&] {
         return Napi::Boolean::New(info.Env(), opened(pumps_).terminate(u32(info, 0), u32(info, 1)));
     });
+}
+
+void Dataplane::ping(const Napi::CallbackInfo& info) {
+    translated(info.Env(), [&] { opened(pumps_).ping(u32(info, 0)); });
 }
 
 Napi::Value Dataplane::take_events(const Napi::CallbackInfo& info) {

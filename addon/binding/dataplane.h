@@ -38,6 +38,7 @@ class Dataplane final : public Napi::ObjectWrap<Dataplane> {
     Napi::Value streams(const Napi::CallbackInfo& info);
     Napi::Value links(const Napi::CallbackInfo& info);
     Napi::Value terminate(const Napi::CallbackInfo& info);  // (link, stream) => boolean
+    void ping(const Napi::CallbackInfo& info);              // (number): event `alive`
     Napi::Value take_events(const Napi::CallbackInfo& info);
     void abandon_hypervisor(const Napi::CallbackInfo& info);
     void settle_hypervisor(const Napi::CallbackInfo& info);

@@ -58,6 +58,11 @@ struct ToJs {
         result.Set("relay", opened.relay);
         return result;
     }
+    Napi::Object operator()(const vchan::Alive& alive) const {
+        Napi::Object result = of_kind("alive");
+        result.Set("ping", alive.ping);
+        return result;
+    }
     Napi::Object operator()(const vchan::PortsResting&) const { return of_kind("ports-resting"); }
     Napi::Object operator()(const vchan::Ended& ended) const {
         Napi::Object result = of_kind("ended");
@@ -90,6 +95,7 @@ void Vchan::init(Napi::Env env, Napi::Object exports) {
                                 InstanceMethod<&Vchan::close_door>("closeDoor"),
                                 InstanceMethod<&Vchan::refuse>("refuse"),
                                 InstanceMethod<&Vchan::terminate>("terminate"),
+                                InstanceMethod<&Vchan::ping>("ping"),
                                 InstanceMethod<&Vchan::take_events>("takeEvents"),
                                 InstanceMethod<&Vchan::abandon_hypervisor>("abandonHypervisor"),
                                 InstanceMethod<&Vchan::settle_hypervisor>("settleHypervisor"),
@@ -184,6 +190,10 @@ void Vchan::refuse(const Napi::CallbackInfo& info) {
 
 void Vchan::terminate(const Napi::CallbackInfo& info) {
     translated(info.Env(), [&] { opened(relays_).terminate(u32(info, 0)); });
+}
+
+void Vchan::ping(const Napi::CallbackInfo& info) {
+    translated(info.Env(), [&] { opened(relays_).ping(u32(info, 0)); });
 }
 
 void Vchan::settle_hypervisor(const Napi::CallbackInfo& info) {

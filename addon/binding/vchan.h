@@ -27,6 +27,7 @@ class Vchan final : public Napi::ObjectWrap<Vchan> {
     void close_door(const Napi::CallbackInfo& info);        // (door)
     void refuse(const Napi::CallbackInfo& info);            // (door)
     void terminate(const Napi::CallbackInfo& info);         // (relay)
+    void ping(const Napi::CallbackInfo& info);              // (number): event `alive`
     Napi::Value take_events(const Napi::CallbackInfo& info);
     void abandon_hypervisor(const Napi::CallbackInfo& info);
     void settle_hypervisor(const Napi::CallbackInfo& info);

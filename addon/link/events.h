@@ -112,8 +112,26 @@ struct HypervisorGone {
     std::string detail;
 };
 
+// All pumps have run what Pumps::ping() gave them.
+struct Alive {
+    std::uint32_t ping;
+};
+
 using Event = std::variant<LinkUp, LinkDown, LinkReleased, LinkDraining, LaneOffered, Services,
                            StreamOpened, StreamRefused, StreamClosed, ListenerError, EventsDropped,
-                           PortsResting, HypervisorGone>;
+                           PortsResting, HypervisorGone, Alive>;
+
+// The link that an event is about; 0: none.
+inline LinkId link_of(const Event& event) noexcept {
+    return std::visit(
+        [](const auto& value) -> LinkId {
+            if constexpr (requires { value.link; }) {
+                return value.link;
+            } else {
+                return 0;
+            }
+        },
+        event);
+}
 
 }  // namespace xsock::link

@@ -228,7 +228,9 @@ class Link final : public StreamOwner {
     std::vector<std::byte> services_leaving_;             // being sent, in parts
     std::size_t services_offset_ = 0;
     bool services_under_way_ = false;
-    std::vector<std::byte> services_in_;  // parts received so far, bounded
+    std::vector<std::byte> services_in_;     // parts received so far, bounded
+    std::vector<std::byte> services_heard_;  // the last list that was reported
+    bool services_known_ = false;            // there was one
 
     StreamId chatty_stream_ = 0;  // the last that sent little
     sys::TimePoint chatty_until_{};

@@ -195,7 +195,14 @@ void Link::handle_services(const FrameView& frame) {
     services_in_.resize(old + frame.payload.size());
     frame.payload.copy_to(std::span(services_in_).subspan(old));
     if ((frame.header.flags & abi::kServicesMore) == 0) {
-        host_.report(Services{id_, std::exchange(services_in_, {})});
+        // A list that is said again is nobody's business: reading one costs the control plane a
+        // lot.
+        if (services_in_ != services_heard_ || !services_known_) {
+            services_known_ = true;
+            services_heard_ = services_in_;
+            host_.report(Services{id_, std::move(services_in_)});
+        }
+        services_in_.clear();
     }
 }
 

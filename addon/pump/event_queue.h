@@ -1,10 +1,13 @@
-// Events on their way from the pump thread to the control plane, in batches. The pump never waits:
-// past the bound, events of streams are dropped and counted; those of links never are (there are
-// few, and they matter). A peer may send lists of services without end: only the last one of a link
-// waits. What streams do is for the log, and can wait for company: a wake-up of the control plane
-// costs more than a short connection. push(), flush(), deadline(): pump thread. take(): any thread.
+// Events on their way from the pumps to the control plane, in batches: one queue for all pumps, so
+// that what happens to a link is told in the order in which it happened, whichever pump tells it.
+// A pump never waits: past a bound, for all links and for each one, events of streams are dropped
+// and counted; those of links never are (there are few, and they matter). A peer may send lists of
+// services without end: only the last one of a link waits. What streams do is for the log, and can
+// wait to be batched: a wake-up of the control plane costs more than a short connection.
+// Any thread.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <mutex>
 #include <unordered_map>
@@ -19,19 +22,22 @@ namespace xsock::pump {
 class EventQueue {
   public:
     static constexpr std::size_t kBound = 65536;
+    static constexpr std::size_t kBoundPerLink = 8192;
 
     // How long an event of a stream waits, at most, and how many wait together.
-    static constexpr sys::Duration kPatience = std::chrono::milliseconds(20);
-    static constexpr std::size_t kCompany = 1024;
+    static constexpr sys::Duration kMaxBatchDelay = std::chrono::milliseconds(20);
+    static constexpr std::size_t kMaxBatchSize = 1024;
 
-    // `wake` is called on the pump thread when there are events to take; it must not block.
+    // `wake` is called when there are events to take, on the thread that pushed or flushed; it must
+    // not block.
     explicit EventQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
 
     void push(link::Event event, sys::TimePoint now) {
         bool urgent = false;
         {
             const std::lock_guard lock(mutex_);
-            if (events_.size() >= kBound && is_stream_event(event)) {
+            const bool of_stream = is_stream_event(event);
+            if (of_stream && !has_room(event)) {
                 ++dropped_;
                 return;
             }
@@ -42,28 +48,33 @@ class EventQueue {
                     return;
                 }
             }
-            const bool waits = is_stream_event(event) && events_.size() < kCompany;
-            if (waits && !awaited_ && wake_at_ == sys::kNever) {
-                wake_at_ = now + kPatience;
+            const bool waits = of_stream && events_.size() < kMaxBatchSize;
+            if (waits && !awaited_ && deadline() == sys::kNever) {
+                wake_at_ = now + kMaxBatchDelay;
             }
             urgent = !waits && !awaited_;
             awaited_ = awaited_ || urgent;
+            if (urgent) {
+                wake_at_ = sys::kNever;
+            }
             events_.push_back(std::move(event));
         }
         if (urgent) {
-            wake_at_ = sys::kNever;
             wake_();
         }
     }
-    // When flush() has something to do.
+    // When flush() has something to do. The pump that pushed sleeps no longer than that.
     [[nodiscard]] sys::TimePoint deadline() const noexcept { return wake_at_; }
     void flush(sys::TimePoint now) {
-        if (now < wake_at_) {
+        if (now < deadline()) {
             return;
         }
-        wake_at_ = sys::kNever;
         {
             const std::lock_guard lock(mutex_);
+            if (now < deadline()) {
+                return;  // another pump was faster
+            }
+            wake_at_ = sys::kNever;
             awaited_ = true;
         }
         wake_();
@@ -72,6 +83,7 @@ class EventQueue {
         const std::lock_guard lock(mutex_);
         std::vector<link::Event> taken = std::exchange(events_, {});
         services_.clear();
+        of_link_.clear();
         awaited_ = false;
         if (dropped_ > 0) {
             taken.push_back(link::EventsDropped{std::exchange(dropped_, 0)});
@@ -86,14 +98,20 @@ class EventQueue {
                std::holds_alternative<link::StreamClosed>(event) ||
                std::holds_alternative<link::ListenerError>(event);
     }
+    // One peer's streams do not crowd out what those of others do.
+    bool has_room(const link::Event& event) {
+        return events_.size() < kBound && ++of_link_[link::link_of(event)] <= kBoundPerLink;
+    }
 
     std::function<void()> wake_;
     std::mutex mutex_;
     std::vector<link::Event> events_;
     std::unordered_map<link::LinkId, std::size_t> services_;  // where a link's list is in events_
+    std::unordered_map<link::LinkId, std::size_t> of_link_;   // streams' events since the last take
     std::uint64_t dropped_ = 0;
-    bool awaited_ = false;                  // woken, and not taken since
-    sys::TimePoint wake_at_ = sys::kNever;  // pump thread only
+    bool awaited_ = false;  // woken, and not taken since
+    // Written under the mutex, read without.
+    std::atomic<sys::TimePoint> wake_at_{sys::kNever};
 };
 
 }  // namespace xsock::pump

@@ -9,6 +9,7 @@
 
 #include "sys/error.h"
 #include "sys/scheduling.h"
+#include "sys/thread_name.h"
 
 namespace xsock::pump {
 
@@ -32,14 +33,14 @@ constexpr sys::Duration kListenerPause = sys::milliseconds(100);
 }  // namespace
 
 Pump::Pump(hypervisor::Hypervisor hypervisor, hypervisor::Hypervisor self,
-           const PumpOptions& options, std::function<void()> wake, Siblings& siblings,
-           std::shared_ptr<Shared> shared)
+           const PumpOptions& options, Siblings& siblings, std::shared_ptr<Shared> shared,
+           unsigned number)
     : hypervisor_(std::move(hypervisor)),
       self_(std::move(self)),
       options_(options),
       siblings_(siblings),
       shared_(std::move(shared)),
-      events_(std::move(wake)),
+      events_(shared_->events),
       source_(
           *hypervisor_.doorbells, [this](link::Link& link) { schedule(link); },
           [this](const std::string& detail) {
@@ -53,7 +54,10 @@ Pump::Pump(hypervisor::Hypervisor hypervisor, hypervisor::Hypervisor self,
     epoll_.add(commands_.fd(), EPOLLIN, sys::tag_of(wake_));
     epoll_.add(hypervisor_.doorbells->fd(), EPOLLIN, sys::tag_of(source_));
     epoll_.add(self_.doorbells->fd(), EPOLLIN, sys::tag_of(self_source_));
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this, number] {
+        sys::name_thread("xsock-pump-" + std::to_string(number));
+        run();
+    });
 }
 
 Pump::~Pump() {
@@ -239,12 +243,15 @@ void Pump::remove_dead_links() {
         hypervisor::Doorbells& doorbells = entry.link->doorbells();
         const hypervisor::EventChannelPort port = entry.link->port();
         const link::Seat seat = entry.link->seat();
+        const bool quiet = entry.quiet;
         entry.link.reset();     // unmap-notify rings the port,
         doorbells.close(port);  // which therefore goes last
         const LinkId id = it->first;
         it = links_.erase(it);
         if (seat.lanes->leave()) {
-            events_.push(link::LinkReleased{id}, now_);
+            if (!quiet) {
+                events_.push(link::LinkReleased{id}, now_);
+            }
         } else if (seat.number > 0) {
             siblings_.lane_released(*seat.lanes, id);
         }
@@ -313,15 +320,7 @@ bool Pump::is_for_siblings(const link::Link& link, const link::Event& event) con
 // The serving end of the self link only speaks of refusals: they carry what the calling end cannot
 // know.
 void Pump::report(link::Event event) {
-    const LinkId id = std::visit(
-        [](const auto& value) -> LinkId {
-            if constexpr (requires { value.link; }) {
-                return value.link;
-            } else {
-                return 0;
-            }
-        },
-        event);
+    const LinkId id = link::link_of(event);
     const auto it = links_.find(id);
     if (it != links_.end() && is_for_siblings(*it->second.link, event)) {
         return;

@@ -1,6 +1,7 @@
 // A pump: a native thread that accepts, connects and copies. It owns its links (or lanes of links,
 // where there are several pumps: pump/pumps.h), their streams, listeners and sockets; other threads
-// reach it through its command queue and hear from it through the event queue.
+// reach it through its command queue and hear from it through the event queue, which is common to
+// all.
 #pragma once
 
 #include <atomic>
@@ -67,10 +68,9 @@ struct LinkInfo {
 // errno of what failed.
 class Pump final : public link::Host {
   public:
-    // `wake` is called on the pump thread when there are events to take; it must not block.
-    // `siblings` outlives the pump's thread.
+    // `siblings` outlives the pump's thread, which is named for the `number`.
     Pump(hypervisor::Hypervisor hypervisor, hypervisor::Hypervisor self, const PumpOptions& options,
-         std::function<void()> wake, Siblings& siblings, std::shared_ptr<Shared> shared);
+         Siblings& siblings, std::shared_ptr<Shared> shared, unsigned number);
     ~Pump() override;
 
     struct Offer {
@@ -114,8 +114,8 @@ class Pump final : public link::Host {
     void soon_down(link::LinkId link, link::DownReason reason, std::string detail) noexcept;
     void soon_look(link::LinkId link) noexcept;
     void soon_open(link::LinkId link, Accepted accepted) noexcept;
-    // [any] What happened since the last call.
-    std::vector<link::Event> take_events() { return events_.take(); }
+    // [any] Calls `done` on the pump's thread, soon; never waits for it.
+    void ping(std::function<void()> done);
     // [any] Ends all links and the thread. Called once; the destructor does it otherwise.
     void stop();
 
@@ -177,7 +177,7 @@ class Pump final : public link::Host {
     PumpOptions options_;
     Siblings& siblings_;
     const std::shared_ptr<Shared> shared_;
-    EventQueue events_;
+    EventQueue& events_;
     CommandQueue commands_;
     Wake wake_{commands_};
     sys::Epoll epoll_;

@@ -1,6 +1,9 @@
 // What the control plane asks of a pump besides links (pump_links.cc): called from any thread but
 // the pump's, done on the pump's.
+#include <cerrno>
+
 #include "pump/pump.h"
+#include "sys/error.h"
 
 namespace xsock::pump {
 
@@ -73,6 +76,12 @@ void Pump::unlisten(ListenerId id) {
             listeners_.erase(it);
         }
     });
+}
+
+void Pump::ping(std::function<void()> done) {
+    if (!commands_.post(std::move(done))) {
+        sys::throw_errno("pump", ECANCELED);
+    }
 }
 
 void Pump::drain_lane(LinkId id, sys::Duration drain) {

@@ -11,11 +11,12 @@ using link::LinkId;
 
 Pumps::Pumps(std::vector<Underneath> hypervisors, const PumpOptions& options,
              const std::function<void()>& wake)
-    : shared_(std::make_shared<Shared>(options.memory_total)) {
+    : shared_(std::make_shared<Shared>(options.memory_total, wake)) {
     Siblings& siblings = *this;
+    unsigned number = 0;
     for (auto& [hypervisor, self] : hypervisors) {
         pumps_.push_back(std::make_unique<Pump>(std::move(hypervisor), std::move(self), options,
-                                                wake, siblings, shared_));
+                                                siblings, shared_, number++));
     }
 }
 
@@ -193,13 +194,19 @@ void Pumps::settle_hypervisor() {
     }
 }
 
-std::vector<link::Event> Pumps::take_events() {
-    std::vector<link::Event> result;
+void Pumps::ping(std::uint32_t number) {
+    const auto left = std::make_shared<std::atomic<std::size_t>>(pumps_.size());
     for (const auto& pump : pumps_) {
-        std::vector<link::Event> some = pump->take_events();
-        result.insert(result.end(), std::make_move_iterator(some.begin()),
-                      std::make_move_iterator(some.end()));
+        pump->ping([shared = shared_, left, number] {
+            if (left->fetch_sub(1) == 1) {
+                shared->events.push(link::Alive{number}, sys::Clock::now());
+            }
+        });
     }
+}
+
+std::vector<link::Event> Pumps::take_events() {
+    std::vector<link::Event> result = shared_->events.take();
     const std::lock_guard lock(mutex_);
     for (const link::Event& event : result) {
         if (const auto* released = std::get_if<link::LinkReleased>(&event)) {

@@ -56,7 +56,9 @@ class Pumps final : private Siblings {
     std::vector<LinkInfo> links();
     void abandon_hypervisor();
     void settle_hypervisor();
-    // In the order in which each pump reported them; those of two pumps in any order.
+    // Reports Alive{number} once every pump has had a turn; waits for none of them.
+    void ping(std::uint32_t number);
+    // In the order in which they happened.
     std::vector<link::Event> take_events();
     void stop();
 

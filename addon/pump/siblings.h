@@ -4,19 +4,24 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "link/budget.h"
 #include "link/events.h"
 #include "link/label.h"
 #include "link/lanes.h"
+#include "pump/event_queue.h"
 #include "sys/unique_fd.h"
 
 namespace xsock::pump {
 
 struct Shared {
-    explicit Shared(std::size_t memory_total) noexcept : budget(memory_total) {}
+    Shared(std::size_t memory_total, std::function<void()> wake)
+        : budget(memory_total), events(std::move(wake)) {}
     link::Budget budget;
+    EventQueue events;
     std::atomic<link::LinkId> next_link{1};
     std::atomic<link::ListenerId> next_listener{1};
 };

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "sys/error.h"
+#include "sys/thread_name.h"
 
 namespace xsock::vchan {
 
@@ -28,7 +29,10 @@ Relays::Relays(hypervisor::Hypervisor hypervisor, std::function<void()> wake)
     doorbell_source_ = std::make_unique<Handler<decltype(take_rings)>>(take_rings);
     epoll_.add(commands_.fd(), EPOLLIN, sys::tag_of(*commands_source_));
     epoll_.add(hypervisor_.doorbells->fd(), EPOLLIN, sys::tag_of(*doorbell_source_));
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this] {
+        sys::name_thread("xsock-relays");
+        run();
+    });
 }
 
 Relays::~Relays() {
@@ -315,6 +319,12 @@ void Relays::settle_hypervisor() {
         resting_told_ = false;
         hypervisor_.doorbells->settle();
     });
+}
+
+void Relays::ping(std::uint32_t number) {
+    if (!commands_.post([this, number] { report(Alive{number}); })) {
+        sys::throw_errno("vchan", ECANCELED);
+    }
 }
 
 void Relays::tell_of_resting_ports() {

@@ -45,7 +45,11 @@ struct Ended {
     std::uint64_t bytes_sent;
     std::uint64_t bytes_received;
 };
-using Event = std::variant<Wanted, DoorError, Opened, PortsResting, Ended>;
+// The thread has run what ping() gave it.
+struct Alive {
+    std::uint32_t ping;
+};
+using Event = std::variant<Wanted, DoorError, Opened, PortsResting, Ended, Alive>;
 
 // Methods may be called from any thread but the relays' own; they throw std::system_error
 // (ECANCELED after stop()).
@@ -78,6 +82,8 @@ class Relays {
     // See hypervisor::Doorbells::abandon().
     void abandon_hypervisor();
     void settle_hypervisor();
+    // Reports Alive{number} soon; does not wait for it.
+    void ping(std::uint32_t number);
     std::vector<Event> take_events();
     void stop();
 

@@ -292,6 +292,11 @@ export interface Dataplane {
    */
   settleHypervisor(): void;
 
+  /**
+   * Resolves when every pump has had a turn since. Never, should one hang; rejects when they are closed.
+   */
+  alive(): Promise<void>;
+
   /** Stops the pumps and gives everything back. Nothing may be called afterwards. */
   close(): Promise<void>;
 }

@@ -15,7 +15,8 @@ import type {
   RingOrder,
   StreamInfo,
 } from './dataplane.js';
-import { loadNative, type NativeDataplane } from './native.js';
+import { EventFeed } from './event-feed.js';
+import { loadNative, type NativeDataplane, type NativeEvent } from './native.js';
 import { hasErrno, wrapped } from './native-errors.js';
 
 /** Ring order of a domain's link with itself: 1 MiB each way, of private memory. */
@@ -33,15 +34,23 @@ class AddonDataplane implements Dataplane {
   /** Links whose maker has been told of them. */
   readonly #known = new Set<number>();
   /** Events that overtook the promise which brings the link; they wait for it. */
-  readonly #early = new Map<number, DataplaneEvent[]>();
+  readonly #early = new Map<number, NativeEvent[]>();
   /** Of the links that we offered: for their further lanes. */
   readonly #ringOrders = new Map<number, number>();
   #consumer: (events: readonly DataplaneEvent[]) => void = () => {};
 
+  readonly #feed = new EventFeed({
+    take: () => this.#native.takeEvents(),
+    deliver: events => this.#deliver(events),
+  });
+  /** Who waits to hear that all pumps run, by the number of the question. */
+  readonly #pings = new Map<number, () => void>();
+  #lastPing = 0;
+
   constructor(options: DataplaneOptions) {
     const { Dataplane: Constructor } = loadNative();
     try {
-      this.#native = new Constructor(options, () => this.#dispatch());
+      this.#native = new Constructor(options, () => this.#feed.wake());
     } catch (error) {
       throw new XsockError(
         'HYPERVISOR_UNAVAILABLE',
@@ -141,46 +150,61 @@ class AddonDataplane implements Dataplane {
     this.#native.settleHypervisor();
   }
 
-  async close(): Promise<void> {
-    await this.#native.close();
+  async alive(): Promise<void> {
+    const ping = ++this.#lastPing;
+    this.#call('ping', native => native.ping(ping));
+    await new Promise<void>(resolve => this.#pings.set(ping, resolve));
   }
 
-  #dispatch(): void {
-    const events: DataplaneEvent[] = [];
-    for (const event of this.#native.takeEvents()) {
-      if (event.kind === 'link-released') {
-        for (const released of this.#closing.get(event.link as LinkId) ?? []) {
-          released();
-        }
-        this.#closing.delete(event.link as LinkId);
-        this.#known.delete(event.link);
-        this.#early.delete(event.link);
-        this.#ringOrders.delete(event.link);
-      } else if (event.kind === 'lane-offered') {
-        const { link, lane, ringRef, eventChannel } = event;
-        void this.#makeLane(
-          link,
-          lane,
-          this.#native.connectLane(link, lane, ringRef, eventChannel),
-        );
+  async close(): Promise<void> {
+    await this.#native.close();
+    this.#feed.close();
+    for (const link of [...this.#closing.keys()]) this.#forget(link);
+  }
+
+  #deliver(events: readonly NativeEvent[]): void {
+    const heard: DataplaneEvent[] = [];
+    for (const event of events) {
+      if (event.kind === 'alive') {
+        this.#pings.get(event.ping)?.();
+        this.#pings.delete(event.ping);
       } else if ('link' in event && !this.#known.has(event.link)) {
         this.#early.set(event.link, [...(this.#early.get(event.link) ?? []), event]);
+      } else if (event.kind === 'link-released') {
+        this.#forget(event.link);
+      } else if (event.kind === 'lane-offered') {
+        const { link, lane, ringRef, eventChannel } = event;
+        void this.#makeLane(link, lane, () =>
+          this.#native.connectLane(link, lane, ringRef, eventChannel),
+        );
       } else {
-        events.push(event);
-      }
-      if (event.kind === 'link-up' && event.lanesToOffer > 0) {
-        void this.#offerLanes(event.link, event.lanesToOffer);
+        heard.push(event);
+        if (event.kind === 'link-up' && event.lanesToOffer > 0) {
+          void this.#offerLanes(event.link, event.lanesToOffer);
+        }
       }
     }
-    if (events.length > 0) {
-      this.#consumer(events);
+    if (heard.length > 0) {
+      this.#consumer(heard);
     }
+  }
+
+  /** Its pages have been given back. */
+  #forget(link: number): void {
+    for (const released of this.#closing.get(link as LinkId) ?? []) {
+      released();
+    }
+    this.#closing.delete(link as LinkId);
+    this.#known.delete(link);
+    this.#ringOrders.delete(link);
   }
 
   async #offerLanes(link: LinkId, count: number): Promise<void> {
     const order = this.#ringOrders.get(link) ?? 0;
     for (let lane = 1; lane <= count; lane += 1) {
-      const made = await this.#makeLane(link, lane, this.#native.offerLane(link, lane, order));
+      const made = await this.#makeLane(link, lane, () =>
+        this.#native.offerLane(link, lane, order),
+      );
       if (!made) {
         return;
       }
@@ -188,9 +212,9 @@ class AddonDataplane implements Dataplane {
   }
 
   /** True if `making` succeeds. A failure is told; that the link is over meanwhile, its own event tells. */
-  async #makeLane(link: number, lane: number, making: Promise<void>): Promise<boolean> {
+  async #makeLane(link: number, lane: number, make: () => Promise<void>): Promise<boolean> {
     try {
-      await making;
+      await make();
       return true;
     } catch (error) {
       if (!(hasErrno(error) && (error.code === 'ENOLINK' || error.code === 'ECANCELED'))) {
@@ -207,9 +231,7 @@ class AddonDataplane implements Dataplane {
       this.#known.add(link);
       const early = this.#early.get(link) ?? [];
       this.#early.delete(link);
-      if (early.length > 0) {
-        this.#consumer(early);
-      }
+      this.#deliver(early);
     });
   }
 

@@ -14,9 +14,13 @@ class AddonVchan implements VchanPlane {
   readonly #native: NativeVchan;
   #consumer: (event: VchanEvent) => void = () => {};
 
+  readonly #pings = new Map<number, () => void>();
+  #lastPing = 0;
+  #turnDue = false;
+
   constructor(hypervisor: HypervisorChoice) {
     const { Vchan } = loadNative();
-    this.#native = translated('vchan', () => new Vchan(hypervisor, () => this.#dispatch()));
+    this.#native = translated('vchan', () => new Vchan(hypervisor, () => this.#wake()));
   }
 
   onEvents(consumer: (event: VchanEvent) => void): void {
@@ -60,11 +64,27 @@ class AddonVchan implements VchanPlane {
     this.#native.settleHypervisor();
   }
 
+  async alive(): Promise<void> {
+    const ping = ++this.#lastPing;
+    translated('vchan ping', () => this.#native.ping(ping));
+    await new Promise<void>(resolve => this.#pings.set(ping, resolve));
+    this.#pings.delete(ping);
+  }
+
   async close(): Promise<void> {
     await this.#native.close();
   }
 
-  #dispatch(): void {
-    for (const event of this.#native.takeEvents()) this.#consumer(event);
+  /** A turn of its own, as EventFeed: a callback of the addon may be followed by the next at once. */
+  #wake(): void {
+    if (this.#turnDue) return;
+    this.#turnDue = true;
+    setImmediate(() => {
+      this.#turnDue = false;
+      for (const event of this.#native.takeEvents()) {
+        if (event.kind !== 'alive') this.#consumer(event);
+        else this.#pings.get(event.ping)?.();
+      }
+    });
   }
 }

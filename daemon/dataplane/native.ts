@@ -33,7 +33,9 @@ export type NativeEvent =
       readonly eventChannel: number;
     }
   /** The pages and the ports of a link have been given back. */
-  | { readonly kind: 'link-released'; readonly link: number };
+  | { readonly kind: 'link-released'; readonly link: number }
+  /** All pumps have run what ping() of that number gave them. */
+  | { readonly kind: 'alive'; readonly ping: number };
 
 /**
  * addon/binding/dataplane.h. Errors thrown or rejected carry `code` (errno name) and `errno`; after close()
@@ -57,11 +59,16 @@ export interface NativeDataplane {
   streams(): StreamInfo[];
   links(): LinkCounters[];
   terminate(link: number, stream: number): boolean;
+  /** Answered by an event; waits for nothing. */
+  ping(number: number): void;
   takeEvents(): NativeEvent[];
   abandonHypervisor(): void;
   settleHypervisor(): void;
   close(): Promise<void>;
 }
+
+/** Besides the events of the contract: the thread has run what ping() gave it. */
+export type NativeVchanEvent = VchanEvent | { readonly kind: 'alive'; readonly ping: number };
 
 /** addon/binding/vchan.h: raw vchan streams. Errors thrown or rejected carry `code` (errno name). */
 export interface NativeVchan {
@@ -71,7 +78,8 @@ export interface NativeVchan {
   closeDoor(door: number): void;
   refuse(door: number): void;
   terminate(relay: number): void;
-  takeEvents(): VchanEvent[];
+  ping(number: number): void;
+  takeEvents(): NativeVchanEvent[];
   abandonHypervisor(): void;
   settleHypervisor(): void;
   close(): Promise<void>;

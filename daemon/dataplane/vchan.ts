@@ -69,5 +69,7 @@ export interface VchanPlane {
   /** As Dataplane.abandonHypervisor() and settleHypervisor(). */
   abandonHypervisor(): void;
   settleHypervisor(): void;
+  /** As Dataplane.alive(), of the thread that moves the bytes. */
+  alive(): Promise<void>;
   close(): Promise<void>;
 }

@@ -162,10 +162,10 @@ void events_of_streams_wait_for_company() {
     events.push(opened(), kStart);
     events.push(opened(), kStart + sys::milliseconds(5));
     CHECK(woken == 0);
-    CHECK(events.deadline() == kStart + pump::EventQueue::kPatience);
+    CHECK(events.deadline() == kStart + pump::EventQueue::kMaxBatchDelay);
     events.flush(kStart + sys::milliseconds(10));
     CHECK(woken == 0);
-    events.flush(kStart + pump::EventQueue::kPatience);
+    events.flush(kStart + pump::EventQueue::kMaxBatchDelay);
     CHECK(woken == 1);
     CHECK(events.deadline() == sys::kNever);
     events.push(opened(), kStart + sys::milliseconds(30));  // on its way already
@@ -176,7 +176,7 @@ void events_of_streams_wait_for_company() {
     events.push(link::LinkDown{1, link::DownReason::kGoodbye, ""}, kStart);  // this cannot wait
     CHECK(woken == 2);
     CHECK(events.take().size() == 2);
-    for (std::size_t i = 0; i <= pump::EventQueue::kCompany; ++i) {
+    for (std::size_t i = 0; i <= pump::EventQueue::kMaxBatchSize; ++i) {
         events.push(opened(), kStart);
     }
     CHECK(woken == 3);

@@ -133,6 +133,7 @@ export class FakeDataplane implements Dataplane {
   resetStream: Dataplane['resetStream'] = async () => false;
   abandonHypervisor = (): void => void this.calls.push('abandonHypervisor');
   settleHypervisor = (): void => void this.calls.push('settleHypervisor');
+  alive: Dataplane['alive'] = async () => undefined;
   setLimits: Dataplane['setLimits'] = () => undefined;
   reportStreams: Dataplane['reportStreams'] = () => undefined;
 

@@ -70,6 +70,7 @@ export class ListeningDataplane implements Dataplane {
   reportStreams = unused;
   abandonHypervisor = unused;
   settleHypervisor = unused;
+  alive = unused;
 
   async close(): Promise<void> {
     for (const server of this.open.values()) {

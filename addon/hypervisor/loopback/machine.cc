@@ -15,6 +15,7 @@
 #include "hypervisor/loopback/packet.h"
 #include "hypervisor/loopback/protocol.h"
 #include "sys/error.h"
+#include "sys/thread_name.h"
 
 namespace xsock::hypervisor::loopback {
 
@@ -56,7 +57,10 @@ Machine::Machine(const MachineLimits& limits)
       stop_(sys::check(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       channels_(limits.ports_per_domain) {
     epoll_.add(stop_.get(), EPOLLIN, kStopTag);
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this] {
+        sys::name_thread("xsock-machine");
+        run();
+    });
 }
 
 Machine::~Machine() {

@@ -126,6 +126,40 @@ t.test('no grants left for a further lane: told, and the link goes on', async t 
   });
 });
 
+t.test('a flood of lists: others have their turn in between', async t => {
+  const sides = pair(t);
+  const { highLink, lowLink } = await linked(sides);
+  await Promise.all([sides.low.until(isUp(lowLink)), sides.high.until(isUp(highLink))]);
+  let inThisTurn = 0;
+  let most = 0;
+  let lists = 0;
+  sides.low.onEvent = event => {
+    if (event.kind !== 'services') return;
+    lists += 1;
+    inThisTurn += 1;
+    most = Math.max(most, inThisTurn);
+    if (lists === 100) return;
+    // The peer does not wait for us: its next list is there before this one is read.
+    sides.high.dataplane.sendServices(highLink, Buffer.from(`list ${lists}`));
+    const read = performance.now() + 5;
+    while (performance.now() < read);
+  };
+  sides.high.dataplane.sendServices(highLink, Buffer.from('first'));
+  await sides.low.until(event => event.kind === 'services');
+  for (let turns = 0; turns < 200; turns++) {
+    inThisTurn = 0;
+    await new Promise<void>(resolve => setImmediate(resolve));
+  }
+  t.equal(most, 1, `${lists} lists in all`);
+});
+
+t.test('all pumps are alive', async t => {
+  const { low } = pair(t, 3);
+  await Promise.all([low.dataplane.alive(), low.dataplane.alive()]);
+  await low.dataplane.close();
+  await t.rejects(low.dataplane.alive(), { code: 'DATAPLANE', errno: 'ECANCELED' });
+});
+
 t.test('closing twice at once, and closing what is closed, both end', async t => {
   const sides = pair(t);
   const { highLink, lowLink } = await linked(sides);
