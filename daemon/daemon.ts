@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { describeChanges } from './broker/changes.js';
 import type { BrokerContext, Settings } from './broker/context.js';
 import { Directory } from './broker/directory.js';
+import { removeLeftOvers } from './broker/left-overs.js';
 import { OwnExports } from './broker/own-exports.js';
 import { Peers } from './broker/peers.js';
 import { Presence } from './broker/presence.js';
@@ -21,13 +22,12 @@ import type { Dataplane, DataplaneEvent } from './dataplane/dataplane.js';
 import type { VchanPlane } from './dataplane/vchan.js';
 import { readOwnName } from './discovery/identity.js';
 import { type PreparedRoster, Roster } from './discovery/roster.js';
-import { isXsockError, XsockError } from './errors.js';
+import { XsockError } from './errors.js';
 import type { DomId, LinkId } from './ids.js';
 import { PeerLogs } from './log/peer-logs.js';
 import { inPortions } from './portions.js';
 import { View } from './service/view.js';
 import { Vchans } from './vchan/vchans.js';
-import { publishedDirectory } from './xenstore/paths.js';
 import type { Xenstore } from './xenstore/xenstore.js';
 
 export interface DaemonParts {
@@ -134,7 +134,7 @@ export class Daemon {
     this.#name = await readOwnName(xenstore);
     dataplane.reportStreams(log.isLevelEnabled('debug'));
     await this.#view.prepare();
-    await this.#removeLeftOvers();
+    await removeLeftOvers(xenstore, domid, false);
     dataplane.onEvents(events => {
       for (const event of events) {
         this.#handle(event);
@@ -206,7 +206,8 @@ export class Daemon {
     await Promise.all([this.#peers.stop(drain), this.#own?.stop(drain), this.#vchans.stop()]);
     await this.#view.close();
     this.#logs.close();
-    await this.#removeLeftOvers();
+    const { xenstore, domid } = this.#parts;
+    await removeLeftOvers(xenstore, domid, true);
   }
 
   async status(): Promise<DaemonStatus> {
@@ -260,6 +261,11 @@ export class Daemon {
       list.push({ ...stream, domid, domain: this.#nameOf(domid) ?? null });
     });
     return list;
+  }
+
+  /** Resolves once all threads that move bytes have had a turn; never, should one hang. */
+  async alive(): Promise<void> {
+    await Promise.all([this.#parts.dataplane.alive(), this.#vchans.alive()]);
   }
 
   /** False if that peer has no such stream. */
@@ -345,19 +351,5 @@ export class Daemon {
     this.#vchans.publishAgain();
     for (const peer of this.#peers.all()) peer.publishAgain();
     await this.#roster.look();
-  }
-
-  /** Nodes of ours that an earlier daemon of this domain left, or that we leave. */
-  async #removeLeftOvers(): Promise<void> {
-    try {
-      await this.#parts.xenstore.remove(publishedDirectory(this.#parts.domid));
-    } catch (error) {
-      // After a restore the old home is not ours any more: EACCES.
-      const nothingThere =
-        isXsockError(error, 'XENSTORE', 'ENOENT') || isXsockError(error, 'XENSTORE', 'EACCES');
-      if (!nothingThere && !(this.#stopping && isXsockError(error, 'XENSTORE_GONE'))) {
-        throw error;
-      }
-    }
   }
 }

@@ -66,7 +66,15 @@ async function serve(
   await takeRunDirectory(config.run, opened);
   const daemon = await startDaemon(command, config, log, opened, shutdown);
   const notifier = new Notifier(
-    processNotifierOptions(err => log.warn({ err }, 'the service manager cannot be told')),
+    processNotifierOptions({
+      onError: err => log.warn({ err }, 'sd_notify failed'),
+      alive: () => daemon.alive(),
+      onSilent: interval =>
+        log.error(
+          { interval },
+          'a thread that moves bytes does not answer: the watchdog is not told any more until it does',
+        ),
+    }),
   );
   opened.add(() => notifier.close());
   const access = new ControlAccess(lookUpGroup, log);

@@ -16,15 +16,22 @@ export interface NotifierOptions {
   readonly onError: (error: unknown) => void;
   /** Microseconds of CLOCK_MONOTONIC. */
   readonly monotonic: () => bigint;
+  /** Resolves once every thread that moves bytes has had a turn: only then is the watchdog told. */
+  readonly alive: () => Promise<unknown>;
+  /** They have not had a turn between two signs of life, which were due `interval` milliseconds apart. */
+  readonly onSilent: (interval: number) => void;
 }
 
+/** What the daemon has to say to it. */
+export type NotifierParts = Pick<NotifierOptions, 'onError' | 'alive' | 'onSilent'>;
+
 /** The options of a real process. */
-export function processNotifierOptions(onError: (error: unknown) => void): NotifierOptions {
+export function processNotifierOptions(parts: NotifierParts): NotifierOptions {
   return {
+    ...parts,
     environment: process.env,
     pid: process.pid,
     send: (socketPath, message) => loadNative().sdNotify(socketPath, message),
-    onError,
     monotonic: () => process.hrtime.bigint() / 1000n,
   };
 }
@@ -34,6 +41,9 @@ export class Notifier {
   readonly #socket: string | undefined;
   #watchdog: NodeJS.Timeout | undefined;
   #failed = false;
+  /** The threads were asked whether they run, and have not answered. */
+  #asking = false;
+  #silent = false;
 
   constructor(options: NotifierOptions) {
     this.#options = options;
@@ -68,9 +78,28 @@ export class Notifier {
     if (this.#socket === undefined || interval === undefined || this.#watchdog !== undefined) {
       return;
     }
-    this.#tell('WATCHDOG=1');
-    this.#watchdog = setInterval(() => this.#tell('WATCHDOG=1'), interval);
+    void this.#feed(interval);
+    this.#watchdog = setInterval(() => void this.#feed(interval), interval);
     this.#watchdog.unref();
+  }
+
+  /** Asks the threads; a hanging one is asked once, and nothing waits for it but the sign of life. */
+  async #feed(interval: number): Promise<void> {
+    if (this.#asking) {
+      if (!this.#silent) this.#options.onSilent(interval);
+      this.#silent = true;
+      return;
+    }
+    this.#asking = true;
+    try {
+      await this.#options.alive();
+    } catch {
+      // What they belong to is being closed: no sign of life is owed any more.
+      return;
+    }
+    this.#asking = false;
+    this.#silent = false;
+    if (this.#watchdog !== undefined) this.#tell('WATCHDOG=1');
   }
 
   #tell(...lines: readonly string[]): void {

@@ -98,6 +98,11 @@ export class Vchans {
     for (const { part } of this.#servers) part.publishAgain();
   }
 
+  /** Its thread has had a turn, if there is one. */
+  async alive(): Promise<void> {
+    await this.#plane?.alive();
+  }
+
   abandonHypervisor(): void {
     this.#plane?.abandonHypervisor();
   }

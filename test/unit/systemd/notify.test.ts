@@ -10,7 +10,12 @@ import {
 } from '../../../daemon/systemd/notify.js';
 import { temporaryDirectory } from '../../support/temp-directory.js';
 
-function recording(environment: NotifierOptions['environment'], fail = false) {
+function recording(
+  environment: NotifierOptions['environment'],
+  fail = false,
+  alive: () => Promise<unknown> = async () => undefined,
+) {
+  let silent = 0;
   const sent: (readonly [string, string])[] = [];
   const errors: unknown[] = [];
   const waiters: (() => void)[] = [];
@@ -19,6 +24,11 @@ function recording(environment: NotifierOptions['environment'], fail = false) {
     pid: 77,
     monotonic: () => 123n,
     onError: error => errors.push(error),
+    alive,
+    onSilent: () => {
+      silent += 1;
+      for (const wake of waiters.splice(0)) wake();
+    },
     send: (socket, message) => {
       if (fail) throw new Error('ECONNREFUSED');
       sent.push([socket, message]);
@@ -26,7 +36,7 @@ function recording(environment: NotifierOptions['environment'], fail = false) {
     },
   });
   const next = () => new Promise<void>(resolve => waiters.push(resolve));
-  return { notifier, sent, errors, next };
+  return { notifier, sent, errors, next, silent: () => silent };
 }
 
 t.test('the life of a daemon', async t => {
@@ -66,8 +76,7 @@ t.test('the watchdog', async t => {
     notifier.ready('serving');
     // The interval does not keep a process alive, so the test must.
     const alive = setInterval(() => {}, 1000);
-    await next();
-    await next();
+    for (let signs = 0; signs < 3; signs++) await next();
     clearInterval(alive);
     notifier.close();
     const fed = sent.filter(([, message]) => message === 'WATCHDOG=1').length;
@@ -92,8 +101,37 @@ t.test('the watchdog', async t => {
       WATCHDOG_PID: '77',
     });
     notifier.ready('serving');
+    await new Promise(resolve => setImmediate(resolve));
     t.equal(sent.length, 2);
     notifier.close();
+  });
+
+  t.test('is told nothing while a thread hangs; that is said once', async t => {
+    let answer: () => void = () => {};
+    const { notifier, sent, next, silent } = recording(
+      { NOTIFY_SOCKET: '@x', WATCHDOG_USEC: '4000' },
+      false,
+      () =>
+        new Promise<void>(resolve => {
+          answer = resolve;
+        }),
+    );
+    const alive = setInterval(() => {}, 1000);
+    const signs = (): number => sent.filter(([, message]) => message === 'WATCHDOG=1').length;
+    notifier.ready('serving');
+    t.equal(signs(), 0, 'not before the threads have answered');
+    await next();
+    t.strictSame([signs(), silent()], [0, 1]);
+    answer();
+    await next();
+    t.strictSame([signs(), silent()], [1, 1]);
+    await next();
+    t.strictSame([signs(), silent()], [1, 2], 'it hangs again');
+    answer();
+    notifier.close();
+    clearInterval(alive);
+    await new Promise(resolve => setImmediate(resolve));
+    t.equal(signs(), 1, 'nothing after close()');
   });
 });
 
@@ -120,7 +158,11 @@ t.test('real datagrams arrive', { skip: noPython }, async t => {
     });
     await once(receiver.stdout, 'data');
     const notifier = new Notifier({
-      ...processNotifierOptions(error => t.fail(String(error))),
+      ...processNotifierOptions({
+        onError: error => t.fail(String(error)),
+        alive: async () => undefined,
+        onSilent: () => t.fail('silent'),
+      }),
       environment: { NOTIFY_SOCKET: name },
     });
     notifier.ready('serving');

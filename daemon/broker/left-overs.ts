@@ -1,0 +1,23 @@
+/** Nodes of ours in xenstore that an earlier daemon of this domain left, or that we leave. */
+import { isXsockError } from '../errors.js';
+import type { DomId } from '../ids.js';
+import { publishedDirectory } from '../xenstore/paths.js';
+import type { Xenstore } from '../xenstore/xenstore.js';
+
+/** While `stopping` it is no error that xenstored is gone, and the nodes with it. */
+export async function removeLeftOvers(
+  xenstore: Xenstore,
+  domid: DomId,
+  stopping: boolean,
+): Promise<void> {
+  try {
+    await xenstore.remove(publishedDirectory(domid));
+  } catch (error) {
+    // After a restore the old home is not ours any more: EACCES.
+    const nothingThere =
+      isXsockError(error, 'XENSTORE', 'ENOENT') || isXsockError(error, 'XENSTORE', 'EACCES');
+    if (!nothingThere && !(stopping && isXsockError(error, 'XENSTORE_GONE'))) {
+      throw error;
+    }
+  }
+}
