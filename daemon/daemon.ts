@@ -10,11 +10,11 @@ import { removeLeftOvers } from './broker/left-overs.js';
 import { OwnExports } from './broker/own-exports.js';
 import { Peers } from './broker/peers.js';
 import { Presence } from './broker/presence.js';
-import { listServices } from './broker/service-list.js';
+import { Refusals } from './broker/refusals.js';
+import { Report } from './broker/report.js';
 import { prepareSettings } from './broker/settings.js';
-import { ownStatus, peerStatus } from './broker/status.js';
 import { Store } from './broker/store.js';
-import { StreamLog } from './broker/stream-log.js';
+import { type StreamEvent, StreamLog } from './broker/stream-log.js';
 import type { Config } from './config/config.js';
 import { diffConfig } from './config/diff.js';
 import type { DaemonStatus, ServiceStatus, StreamStatus } from './control/model.js';
@@ -25,7 +25,6 @@ import { type PreparedRoster, Roster } from './discovery/roster.js';
 import { XsockError } from './errors.js';
 import type { DomId, LinkId } from './ids.js';
 import { PeerLogs } from './log/peer-logs.js';
-import { inPortions } from './portions.js';
 import { View } from './service/view.js';
 import { Vchans } from './vchan/vchans.js';
 import type { Xenstore } from './xenstore/xenstore.js';
@@ -50,7 +49,6 @@ export interface DaemonParts {
 
 export class Daemon {
   readonly #parts: DaemonParts;
-  readonly #started = Date.now();
   readonly #logs: PeerLogs;
   readonly #view: View;
   readonly #links = new Map<LinkId, DomId>();
@@ -59,6 +57,7 @@ export class Daemon {
   readonly #presence: Presence;
   readonly #context: BrokerContext;
   readonly #peers: Peers;
+  readonly #report: Report;
   readonly #vchans: Vchans;
   readonly #directory: Directory;
   readonly #roster: Roster;
@@ -97,6 +96,7 @@ export class Daemon {
       view: this.#view,
       log,
       logs: this.#logs,
+      refusals: new Refusals(),
       settings: () => this.#settings,
       verify: peer => this.#roster.verify(peer),
       routeLink: (link, peer) => this.#links.set(link, peer),
@@ -110,6 +110,15 @@ export class Daemon {
       onPortsResting: () => this.#presence.look(),
     });
     this.#peers = new Peers(this.#context);
+    this.#report = new Report({
+      ...parts,
+      context: this.#context,
+      peers: this.#peers,
+      own: () => this.#own,
+      name: () => this.#name,
+      peerOf: link => this.#links.get(link),
+      xenstoreConnected: () => this.#presence.connected,
+    });
     this.#directory = new Directory(xenstore, log, () => this.#settings.config.directory);
     this.#roster = new Roster(
       {
@@ -210,57 +219,16 @@ export class Daemon {
     await removeLeftOvers(xenstore, domid, true);
   }
 
-  async status(): Promise<DaemonStatus> {
-    const { config, dataplane, domid, instance, version, hypervisor, configPath } = {
-      ...this.#parts,
-      ...this.#settings,
-    };
-    const counters = await dataplane.counters();
-    const own = ownStatus(
-      {
-        domid,
-        name: this.#name,
-        instance,
-        since: this.#started,
-        services: this.#own?.count ?? 0,
-        link: this.#own?.link,
-      },
-      counters,
-    );
-    const peers = this.#peers.all().map(peer => peerStatus(peer, counters));
-    return {
-      version,
-      pid: process.pid,
-      domid,
-      name: this.#name ?? null,
-      instance,
-      hypervisor,
-      xenstore: this.#presence.connected,
-      uptime: Date.now() - this.#started,
-      run: config.run,
-      config: configPath,
-      peers: [own, ...peers].sort((a, b) => a.domid - b.domid),
-    };
+  status(): Promise<DaemonStatus> {
+    return this.#report.status();
   }
 
-  async services(): Promise<readonly ServiceStatus[]> {
-    return listServices({
-      own: { domid: this.#parts.domid, name: this.#name },
-      exports: this.#settings.config.exports,
-      peers: this.#peers.all(),
-      shown: domid => this.#view.shown(domid),
-    });
+  services(): Promise<readonly ServiceStatus[]> {
+    return this.#report.services();
   }
 
-  async streams(): Promise<readonly StreamStatus[]> {
-    const streams = await this.#parts.dataplane.streams();
-    const list: StreamStatus[] = [];
-    await inPortions(streams, ({ link, ...stream }) => {
-      const domid = this.#links.get(link);
-      if (domid === undefined) return;
-      list.push({ ...stream, domid, domain: this.#nameOf(domid) ?? null });
-    });
-    return list;
+  streams(): Promise<readonly StreamStatus[]> {
+    return this.#report.streams();
   }
 
   /** Resolves once all threads that move bytes have had a turn; never, should one hang. */
@@ -276,10 +244,6 @@ export class Daemon {
       }
     }
     return false;
-  }
-
-  #nameOf(domid: DomId): string | undefined {
-    return domid === this.#parts.domid ? this.#name : this.#peers.get(domid)?.name;
   }
 
   #handle(event: DataplaneEvent): void {
@@ -303,7 +267,7 @@ export class Daemon {
       case 'stream-opened':
       case 'stream-refused':
       case 'stream-closed':
-        this.#streamLog.write(this.#links.get(event.link), event);
+        this.#onStream(this.#links.get(event.link), event);
         return;
       case 'lane-failed':
         this.#logs
@@ -338,6 +302,13 @@ export class Daemon {
     dataplane.abandonHypervisor();
     this.#vchans.abandonHypervisor();
     onRestored();
+  }
+
+  #onStream(peer: DomId | undefined, event: StreamEvent): void {
+    this.#streamLog.write(peer, event);
+    if (event.kind === 'stream-refused' && peer !== undefined) {
+      this.#context.refusals.note(peer, event);
+    }
   }
 
   #settle(): void {

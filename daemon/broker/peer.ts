@@ -10,7 +10,7 @@ import type { DomId, LinkId } from '../ids.js';
 import type { LinkState } from '../link/machine.js';
 import { LinkNodes } from '../link/nodes.js';
 import { decodeServices, encodeServices, type OfferedService } from '../link/services-message.js';
-import { LinkSupervisor } from '../link/supervisor.js';
+import { type LinkEnd, LinkSupervisor } from '../link/supervisor.js';
 import type { LineLog } from '../log/peer-logs.js';
 import { compileExports } from '../policy/compile.js';
 import type { PeerIdentity } from '../policy/decide.js';
@@ -73,6 +73,10 @@ export class Peer {
   }
   get state(): LinkState {
     return this.#supervisor.state;
+  }
+  /** The last end of the link, or the last failure to make one. */
+  get lastEnd(): LinkEnd | undefined {
+    return this.#supervisor.lastEnd;
   }
   get since(): number {
     return this.#supervisor.since;

@@ -94,7 +94,10 @@ export class Peers {
     const ending = Promise.all([this.#ending.get(domid), stopped]).then(() => {
       if (this.#ending.get(domid) === ending) {
         this.#ending.delete(domid);
-        if (!this.#peers.has(domid)) this.#context.logs.forget(domid);
+        if (!this.#peers.has(domid)) {
+          this.#context.logs.forget(domid);
+          this.#context.refusals.forget(domid);
+        }
       }
     });
     this.#ending.set(domid, ending);

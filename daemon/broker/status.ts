@@ -9,11 +9,18 @@ function stateName(state: LinkState): LinkStateName {
   return state.kind === 'up' && state.draining ? 'draining' : state.kind;
 }
 
-function countersOf(
-  link: LinkId | undefined,
-  counters: readonly LinkCounters[],
-): PeerStatus['counters'] {
-  const found = counters.find(candidate => candidate.link === link);
+/** By link. */
+export type CountersByLink = ReadonlyMap<LinkId, LinkCounters>;
+
+/** What is known of a peer elsewhere than in its link. */
+export interface PeerExtras {
+  readonly counters: CountersByLink;
+  readonly problems: number;
+  readonly lastRefused: PeerStatus['lastRefused'];
+}
+
+function countersOf(link: LinkId | undefined, counters: CountersByLink): PeerStatus['counters'] {
+  const found = link === undefined ? undefined : counters.get(link);
   if (found === undefined) {
     return null;
   }
@@ -21,12 +28,32 @@ function countersOf(
   return rest;
 }
 
-/** Why an absent peer may be there for all we know; empty if there is no such reason. */
-function notLooking({ state, problem }: Peer): string {
-  return state.kind === 'absent' ? (problem ?? '') : '';
+/** What is waited for, where nothing has failed. */
+const WAITING: Readonly<Record<Exclude<LinkState['kind'], 'up' | 'down'>, string>> = {
+  absent: 'no daemon there has published anything for this domain',
+  offering: 'the peer has not taken up our offer yet',
+  connecting: 'the peer has not offered a link yet',
+};
+
+/** Never empty but for a link that is up. */
+function reasonOf({ state, problem, lastEnd }: Peer): string {
+  switch (state.kind) {
+    case 'up':
+      return state.draining ? 'the peer has said goodbye' : '';
+    case 'down':
+      return state.reason;
+    case 'absent':
+      // Without eyes nobody can tell whether it is there.
+      return problem ?? lastEnd?.reason ?? WAITING.absent;
+    default:
+      return lastEnd?.reason ?? WAITING[state.kind];
+  }
 }
 
-export function peerStatus(peer: Peer, counters: readonly LinkCounters[]): PeerStatus {
+export function peerStatus(
+  peer: Peer,
+  { counters, problems, lastRefused }: PeerExtras,
+): PeerStatus {
   const { state } = peer;
   return {
     domid: peer.domid,
@@ -34,10 +61,13 @@ export function peerStatus(peer: Peer, counters: readonly LinkCounters[]): PeerS
     uuid: peer.uuid ?? null,
     self: false,
     state: stateName(state),
-    reason: state.kind === 'down' ? state.reason : notLooking(peer),
+    reason: reasonOf(peer),
+    lastEnd: peer.lastEnd ?? null,
+    lastRefused,
     since: peer.since,
     instance: state.kind === 'absent' ? null : state.instance,
     services: peer.offered.length,
+    problems,
     counters: state.kind === 'up' ? countersOf(linkOf(state), counters) : null,
   };
 }
@@ -51,7 +81,7 @@ export function ownStatus(
     readonly services: number;
     readonly link: LinkId | undefined;
   },
-  counters: readonly LinkCounters[],
+  { counters, problems, lastRefused }: PeerExtras,
 ): PeerStatus {
   return {
     domid: own.domid,
@@ -60,9 +90,12 @@ export function ownStatus(
     self: true,
     state: own.link === undefined ? 'absent' : 'up',
     reason: '',
+    lastEnd: null,
+    lastRefused,
     since: own.since,
     instance: own.instance,
     services: own.services,
+    problems,
     counters: countersOf(own.link, counters),
   };
 }

@@ -4,7 +4,7 @@ import type { DomId } from '../ids.js';
 import type { PeerLogs } from '../log/peer-logs.js';
 import { escapeForDisplay } from '../service/name.js';
 
-type StreamEvent = Extract<
+export type StreamEvent = Extract<
   DataplaneEvent,
   { readonly kind: 'stream-opened' | 'stream-refused' | 'stream-closed' }
 >;

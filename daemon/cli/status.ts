@@ -20,7 +20,26 @@ function describe(status: DaemonStatus): string {
     `run       ${status.run}`,
     `config    ${status.config}`,
     `xenstore  ${status.xenstore ? 'connected' : 'connection lost, trying again'}`,
+    ...problems(status),
   ].join('\n');
+}
+
+function problems({ peers }: DaemonStatus): readonly string[] {
+  const count = peers.reduce((sum, peer) => sum + peer.problems, 0);
+  return count === 0
+    ? []
+    : [`PROBLEM   ${count} socket(s) cannot be made, trying again: 'xsock ls' says why`];
+}
+
+/** Of streams that either side refused lately. */
+function refusal({ domid, lastRefused }: PeerStatus, now: number): readonly string[] {
+  if (lastRefused === null) return [];
+  const { direction, service, reason, detail, at } = lastRefused;
+  const who = direction === 'outgoing' ? `domain ${domid} refused us` : `refused domain ${domid}`;
+  const why = detail === '' ? reason : `${reason}: ${escapeForDisplay(detail, 256)}`;
+  return [
+    `last refusal: ${who} '${escapeForDisplay(service)}', ${why}, ${formatAge(now - at)} ago`,
+  ];
 }
 
 function row(peer: PeerStatus, now: number): readonly (string | number)[] {
@@ -58,7 +77,8 @@ export const statusVerb: Verb = {
   summary: 'the daemon, and its link with each peer',
   details:
     'SINCE is how long the link has been in that state, SERVICES how many the peer offers to this\n' +
-    'domain, REASON why a link is not up.',
+    'domain, REASON why a link is not up, or why the last one ended. Below the table: the last stream\n' +
+    'that was refused, with each peer, in either direction.',
   arity: [0, 0],
   json: true,
   async execute({ run, json }) {
@@ -77,6 +97,7 @@ export const statusVerb: Verb = {
             status.peers.map(peer => row(peer, now)),
           ),
     );
+    for (const line of status.peers.flatMap(peer => refusal(peer, now))) print(line);
     return 0;
   },
 };

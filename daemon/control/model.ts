@@ -3,10 +3,27 @@
  * types: the server writes them, the client reads them, nothing in between. Texts that a peer chose are
  * handed over as they are; whoever shows them escapes them.
  */
-import type { LinkCounters, StreamInfo } from '../dataplane/dataplane.js';
+import type {
+  LinkCounters,
+  RefuseReason,
+  StreamDirection,
+  StreamInfo,
+} from '../dataplane/dataplane.js';
 
 /** As in the link machine. */
 export type LinkStateName = 'absent' | 'offering' | 'connecting' | 'up' | 'draining' | 'down';
+
+/** A stream that did not come to be. Outgoing: a program of this domain had asked for it. */
+export interface RefusedStream {
+  readonly direction: StreamDirection;
+  /** Peer-controlled where incoming. */
+  readonly service: string;
+  readonly reason: RefuseReason;
+  /** What the daemon that refused has to add; empty if nothing. */
+  readonly detail: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
 
 export interface PeerStatus {
   readonly domid: number;
@@ -17,14 +34,20 @@ export interface PeerStatus {
   /** The link of this domain with itself: its own exports, seen from inside. */
   readonly self: boolean;
   readonly state: LinkStateName;
-  /** Why the link is in that state when it is not up, e.g. the last down reason; empty if there is nothing to add. */
+  /** Why the link is in that state; empty while it is up. */
   readonly reason: string;
+  /** Why the last link ended, or could not be made, and when (milliseconds since the epoch); kept when it is up again. */
+  readonly lastEnd: { readonly reason: string; readonly at: number } | null;
+  /** The last stream that either side refused. */
+  readonly lastRefused: RefusedStream | null;
   /** Milliseconds since the epoch when the state was entered. */
   readonly since: number;
   /** The peer's instance id, 32 hexadecimal digits; null before it is known. */
   readonly instance: string | null;
   /** How many services the peer offers to this domain. */
   readonly services: number;
+  /** How many sockets for them could not be made (`services()` says why); each is tried again. */
+  readonly problems: number;
   /** Null while no link is up. `roundTrip` is in microseconds, 0 before the first. */
   readonly counters: Omit<LinkCounters, 'link'> | null;
 }

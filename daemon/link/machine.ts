@@ -96,7 +96,12 @@ export type LinkCommand =
   | { readonly kind: 'cancel-retry' }
   | { readonly kind: 'came-up'; readonly link: LinkId }
   | { readonly kind: 'drains'; readonly link: LinkId }
-  | { readonly kind: 'went-down'; readonly link: LinkId; readonly reason: string };
+  | {
+      readonly kind: 'went-down';
+      readonly link: LinkId;
+      readonly reason: string;
+      readonly detail: string;
+    };
 
 export interface Step {
   readonly machine: LinkMachine;
@@ -142,7 +147,7 @@ export function step(machine: LinkMachine, event: LinkEvent): Step {
         ? fail(
             machine,
             describeDown(event.reason, event.detail),
-            endCommands(machine, event.reason),
+            endCommands(machine, event.reason, event.detail),
           )
         : stay(machine);
     case 'settled':
@@ -170,7 +175,7 @@ function isPending(state: LinkState): boolean {
   );
 }
 
-export function describeDown(reason: LinkDownReason, detail: string): string {
+export function describeDown(reason: string, detail: string): string {
   return detail === '' ? reason : `${reason}: ${detail}`;
 }
 
@@ -220,7 +225,7 @@ function leave(machine: LinkMachine, reason: string): readonly LinkCommand[] {
     commands.push({ kind: 'cancel-retry' });
   }
   if (state.kind === 'up') {
-    commands.push({ kind: 'went-down', link: state.link, reason });
+    commands.push({ kind: 'went-down', link: state.link, reason, detail: '' });
   }
   const link = linkOf(state);
   if (link !== undefined) {
@@ -341,10 +346,14 @@ function cameUp(machine: LinkMachine, link: LinkId, instance: string): Step {
   };
 }
 
-function endCommands(machine: LinkMachine, reason: LinkDownReason): readonly LinkCommand[] {
+function endCommands(
+  machine: LinkMachine,
+  reason: LinkDownReason,
+  detail: string,
+): readonly LinkCommand[] {
   return [
     ...(machine.state.kind === 'up'
-      ? ([{ kind: 'went-down', link: machine.state.link, reason }] as const)
+      ? ([{ kind: 'went-down', link: machine.state.link, reason, detail }] as const)
       : []),
     ...(machine.role === 'granter' ? ([{ kind: 'withdraw' }] as const) : []),
   ];

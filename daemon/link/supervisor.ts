@@ -9,6 +9,7 @@ import type { LineLog } from '../log/peer-logs.js';
 import { retryDelay, SETTLED_MS } from './backoff.js';
 import {
   createMachine,
+  describeDown,
   type LinkCommand,
   type LinkEvent,
   type LinkMachine,
@@ -37,6 +38,13 @@ export interface SupervisorParts {
   readonly random?: () => number;
 }
 
+/** The last end of a link, or the last failure to make one. */
+export interface LinkEnd {
+  readonly reason: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
 type Executors = {
   readonly [Kind in LinkCommand['kind']]: (
     command: Extract<LinkCommand, { readonly kind: Kind }>,
@@ -54,6 +62,7 @@ export class LinkSupervisor {
   readonly #closing = new Set<Promise<void>>();
   #machine: LinkMachine;
   #since = Date.now();
+  #lastEnd: LinkEnd | undefined;
   #retry: NodeJS.Timeout | undefined;
   #settling: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -71,7 +80,7 @@ export class LinkSupervisor {
       'cancel-retry': () => clearTimeout(this.#retry),
       'came-up': ({ link }) => this.#cameUp(link),
       drains: () => parts.onDraining(),
-      'went-down': ({ link, reason }) => this.#wentDown(link, reason),
+      'went-down': ({ link, reason, detail }) => this.#wentDown(link, reason, detail),
     };
   }
 
@@ -82,6 +91,11 @@ export class LinkSupervisor {
   /** Milliseconds since the epoch when the state was entered. */
   get since(): number {
     return this.#since;
+  }
+
+  /** Kept whatever follows; undefined: there was none. */
+  get lastEnd(): LinkEnd | undefined {
+    return this.#lastEnd;
   }
 
   get link(): LinkId | undefined {
@@ -125,6 +139,9 @@ export class LinkSupervisor {
     this.#machine = machine;
     if (machine.state.kind !== before.kind) {
       this.#since = Date.now();
+    }
+    if (machine.state.kind === 'down' && machine.state !== before) {
+      this.#lastEnd = { reason: machine.state.reason, at: Date.now() };
     }
     for (const command of commands) {
       this.#execute(command);
@@ -214,11 +231,12 @@ export class LinkSupervisor {
     this.#parts.onUp(link);
   }
 
-  #wentDown(link: LinkId, reason: string): void {
+  #wentDown(link: LinkId, reason: string, detail: string): void {
+    this.#lastEnd = { reason: describeDown(reason, detail), at: Date.now() };
     if (reason === 'goodbye') {
       this.#parts.log.info('the peer has said goodbye');
     } else {
-      this.#parts.log.warn({ reason }, 'link is down');
+      this.#parts.log.warn({ reason, ...(detail === '' ? {} : { detail }) }, 'link is down');
     }
     clearTimeout(this.#settling);
     this.#parts.onDown(link, reason);

@@ -57,6 +57,11 @@ t.test(
     await ended(await dial(path));
     await logged(low, 'target-unavailable');
     await logged(high, 'No such file or directory');
+    const refused = async (daemon: TestDaemon, domid: number) =>
+      (await daemon.control.status()).peers.find(peer => peer.domid === domid)?.lastRefused;
+    const reason = 'target-unavailable';
+    t.match(await refused(low, 3), { direction: 'outgoing', service: 'late', reason });
+    t.match(await refused(high, 0), { direction: 'incoming', reason, detail: /No such file/ });
     await serve(t, testbed.path('late'), echo);
     t.ok(await echoes(path, 1000));
   },

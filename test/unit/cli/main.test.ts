@@ -34,6 +34,8 @@ t.test('status', async t => {
   t.match(stdout, 'xsockd 9.8.7, pid 4321, up 1 h 2 min');
   t.match(stdout, /^1 +web +up +.* 45 us +1 +1 +1\.5 KiB +5\.0 MiB +-$/m);
   t.match(stdout, /^2 +evil\\x1b\[2J.* down .*corrupt: frame of 70000 bytes$/m);
+  t.match(stdout, /^PROBLEM +1 socket\(s\) cannot be made, trying again: 'xsock ls' says why$/m);
+  t.match(stdout, /^last refusal: refused domain 2 'evil\\x1b.*', denied, \d+ d/m);
   t.notOk(actsOnTerminal(stdout));
   const json = await xsock('status', '--json');
   t.strictSame(JSON.parse(json.stdout), await model.status());

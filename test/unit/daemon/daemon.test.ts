@@ -141,6 +141,27 @@ t.test('a peer whose list of services is nonsense loses its link, and gets anoth
   t.same(there, [false], 'meanwhile it has gone with the link');
 });
 
+t.test('status says why a link is not up, on both sides', async t => {
+  const { boot } = await setUpHost(t, [0, 3]);
+  const dom0 = await boot(0);
+  const reason = async (daemon: typeof dom0.daemon, of: number) =>
+    (await daemon.status()).peers.find(({ domid }) => domid === of)?.reason;
+  t.match(await reason(dom0.daemon, 3), /no daemon there has published anything/);
+  const guest = await boot(3);
+  await dom0.until(3, 'up');
+  await guest.until(0, 'up');
+  t.equal(await reason(dom0.daemon, 3), '');
+  // As if it had been killed: nothing of it is taken back, and it does not offer again.
+  guest.dataplane.before = call => {
+    if (call === 'offer') throw new Error('out of grants');
+  };
+  for (const link of guest.dataplane.exports.keys()) guest.dataplane.end(link, 'silent');
+  await eventually(async () => {
+    if ((await reason(dom0.daemon, 3)) !== 'peer-gone') throw new Error('no reason');
+    if (!/out of grants/.test((await reason(guest.daemon, 0)) ?? '')) throw new Error('no reason');
+  });
+});
+
 t.test('nothing appears any more while the last streams end', async t => {
   const { boot } = await setUpHost(t, [0, 3]);
   const dom0 = await boot(0, { exports: [exported('a', [3])] });

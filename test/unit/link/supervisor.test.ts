@@ -90,6 +90,31 @@ t.test('an offer is published, taken, and withdrawn with its link', async t => {
   t.same(await xenstore.list('/local/domain/3/data/xsock'), [], 'nothing of ours is left');
 });
 
+t.test('why the last link ended is kept, whatever follows', async t => {
+  const { ours, supervisor, until, take } = await setUp(t);
+  t.equal(supervisor.lastEnd, undefined);
+  const linked = until('link');
+  supervisor.observe(THEIRS, undefined);
+  await linked;
+  const up = until('up');
+  await take(supervisor.link);
+  await up;
+  t.equal(supervisor.lastEnd, undefined, 'not a word of it yet');
+  const { link } = supervisor;
+  const down = until('down peer-gone');
+  ours.end(link as LinkId, 'peer-gone');
+  await down;
+  t.match(supervisor.lastEnd, { reason: 'peer-gone' });
+  const again = until('link');
+  await again;
+  t.equal(supervisor.state.kind, 'offering');
+  t.match(supervisor.lastEnd, { reason: 'peer-gone' }, 'while it is made again');
+  supervisor.observe(undefined, undefined);
+  t.equal(supervisor.state.kind, 'absent');
+  t.match(supervisor.lastEnd, { reason: 'peer-gone' }, 'and without the peer');
+  await supervisor.stop(0);
+});
+
 t.test('an offer that is ready after the peer has gone is given back', async t => {
   const { host, ours, supervisor, until, published } = await setUp(t);
   let release = (): void => {};
