@@ -1,11 +1,12 @@
 /** `imports` as the daemon uses them: rules in order, and which of them can never match. */
 import { parseTcpAddress } from './address.js';
 import type { ImportConfig, TcpAddress } from './config.js';
+import { coveredBy } from './covered.js';
 import { DEFAULT_MODE, IMPORT_EVERYTHING } from './defaults.js';
 import type { LocatedMap, LocatedScalar, Place } from './located.js';
 import { formatSource } from './problems.js';
 import type { Report } from './report.js';
-import { covers, peerSelector, selectorKey, serviceSelector } from './selectors.js';
+import { peerSelector, selectorKey, serviceSelector } from './selectors.js';
 import { clientPath, homeOf } from './vchan-path.js';
 
 interface Rule {
@@ -80,24 +81,18 @@ function listener(
 }
 
 function warnOfCovered(rules: readonly Rule[], report: Report): void {
-  for (const [index, { config, place }] of rules.entries()) {
-    if (config.vchan !== undefined) continue;
-    const earlier = rules
-      .slice(0, index)
-      .find(
-        rule =>
-          rule.config.vchan === undefined &&
-          covers(rule.config.peer, config.peer) &&
-          covers(rule.config.service, config.service),
-      );
-    if (earlier === undefined) continue;
-    report.warn(place, `never matches: the rule at ${formatSource(earlier.place)} covers it`);
+  const matching = rules.filter(({ config }) => config.vchan === undefined);
+  const covered = coveredBy(matching.map(({ config }) => config));
+  for (const [index, by] of covered.entries()) {
+    const [rule, earlier] = [matching[index], matching[by ?? -1]];
+    if (rule === undefined || earlier === undefined) continue;
+    report.warn(rule.place, `never matches: the rule at ${formatSource(earlier.place)} covers it`);
   }
 }
 
 /** A listener leads to one place only, and an address has one listener only. */
 function checkListeners(rules: readonly Rule[], report: Report): void {
-  const taken: { readonly address: TcpAddress; readonly place: Place }[] = [];
+  const taken = new TakenAddresses();
   for (const { config, tcpNode } of rules) {
     if (tcpNode === undefined) continue;
     if (config.peer.kind === 'any' || config.service.kind === 'any') {
@@ -105,9 +100,10 @@ function checkListeners(rules: readonly Rule[], report: Report): void {
     }
     const address = config.tcp;
     if (address === undefined) continue;
-    const other = taken.find(earlier => collide(earlier.address, address));
-    if (other === undefined) taken.push({ address, place: tcpNode.place });
-    else report.wrong(tcpNode, `an address that is free (${formatSource(other.place)} has it)`);
+    const other = taken.take(address, tcpNode.place);
+    if (other !== undefined) {
+      report.wrong(tcpNode, `an address that is free (${formatSource(other)} has it)`);
+    }
   }
 }
 
@@ -126,10 +122,23 @@ function checkDoors(rules: readonly Rule[], report: Report): void {
   }
 }
 
-function collide(a: TcpAddress, b: TcpAddress): boolean {
-  if (a.port !== b.port) return false;
-  // All addresses of one family: the kernel would refuse the second bind.
-  const sameFamily = a.host.includes(':') === b.host.includes(':');
-  const wildcard = [a.host, b.host].some(host => host === '0.0.0.0' || host === '::');
-  return a.host === b.host || (sameFamily && wildcard);
+/** Local TCP addresses and who has them first. */
+class TakenAddresses {
+  readonly #first = new Map<string, Place>();
+
+  /** Who has it already, or all addresses of its family, or (if it is for all) one of these; else takes it. */
+  take({ host, port }: TcpAddress, place: Place): Place | undefined {
+    const family = host.includes(':') ? 'v6' : 'v4';
+    const all = `all ${family} ${port}`;
+    const any = `any ${family} ${port}`;
+    const isWildcard = host === '0.0.0.0' || host === '::';
+    const own = `${host} ${port}`;
+    const other = this.#first.get(own) ?? this.#first.get(isWildcard ? any : all);
+    if (other === undefined) {
+      for (const key of isWildcard ? [own, all, any] : [own, any]) {
+        if (!this.#first.has(key)) this.#first.set(key, place);
+      }
+    }
+    return other;
+  }
 }

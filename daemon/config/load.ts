@@ -17,19 +17,27 @@ import { compileSchema, type SchemaCheck } from './schema.js';
 /** Where the daemon looks by default. */
 export const DEFAULT_CONFIG_PATH = '/etc/xsock/xsock.yaml';
 
-/** Bytes of one file. */
+/** Bytes of one file, and of all together: reading YAML is slow, and nothing else happens meanwhile. */
 const FILE_MAX = 1024 * 1024;
+const TOTAL_MAX = 2 * FILE_MAX;
 
 /**
  * Reads and checks a configuration. Throws `FILE_ACCESS` if a file is missing, unreadable, not a regular
- * file or too large (a missing `conf.d` is fine), and ConfigProblems (`CONFIG_INVALID`) for its content.
+ * file or too large, alone or together (a missing `conf.d` is fine), and ConfigProblems (`CONFIG_INVALID`) for its content.
  */
 export async function loadConfig(path: string): Promise<Config> {
   const main = await readConfigFile(path);
   const folder = join(dirname(path), 'conf.d');
   const others: ConfigFile[] = [];
-  for (const name of await dropInNames(folder))
-    others.push(await readConfigFile(join(folder, name)));
+  let total = Buffer.byteLength(main.text);
+  for (const name of await dropInNames(folder)) {
+    const file = await readConfigFile(join(folder, name));
+    total += Buffer.byteLength(file.text);
+    if (total > TOTAL_MAX) {
+      throw accessError(file.path, `the files up to it have over ${TOTAL_MAX} bytes`);
+    }
+    others.push(file);
+  }
   return parseConfig([main, ...others]);
 }
 

@@ -32,14 +32,19 @@ export function formatWarning(warning: ConfigWarning): string {
   return `${file}:${line}:${column}: ${path}: warning: ${message}`;
 }
 
+/** Problems in one message: it goes into log lines and answers. All are in the list behind it. */
+const SHOWN_MAX = 200;
+
 /** CONFIG_INVALID with the list behind its message, for those who show it as JSON. */
 export class ConfigProblems extends XsockError {
   readonly problems: readonly ConfigProblem[];
 
   constructor(problems: readonly ConfigProblem[]) {
     const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-    const lines = problems.map(problem => `\n${formatProblem(problem)}`);
-    super('CONFIG_INVALID', `${count} in the configuration:${lines.join('')}`);
+    const lines = problems.slice(0, SHOWN_MAX).map(problem => `\n${formatProblem(problem)}`);
+    const others = problems.length - lines.length;
+    const more = others > 0 ? `\n(and ${others} more: 'xsock check' lists all)` : '';
+    super('CONFIG_INVALID', `${count} in the configuration:${lines.join('')}${more}`);
     this.name = 'ConfigProblems';
     this.problems = problems;
   }

@@ -12,6 +12,9 @@ import type { ConfigProblem } from './problems.js';
 /** Where the schema is, in the sources as in an installed package. */
 export const SCHEMA_URL = new URL('../../../config/xsock.schema.json', import.meta.url);
 
+/** Unknown keys for which the one that was probably meant is looked for: it takes long for thousands. */
+const GUESSES_MAX = 100;
+
 export interface SchemaFaults {
   readonly problems: readonly ConfigProblem[];
   /** The values that were refused, so that nobody looks at them a second time. */
@@ -29,11 +32,13 @@ export function compileSchema(): SchemaCheck {
     validate(toPlain(root));
     const problems: ConfigProblem[] = [];
     const refused = new Set<Located>();
+    let guesses = GUESSES_MAX;
     for (const error of validate.errors ?? []) {
       // The branches of an anyOf say less than the anyOf itself.
       if (error.schemaPath.includes('/anyOf/')) continue;
       const node = locate(root, error.instancePath);
-      const problem = structureProblem(error, node);
+      const problem = structureProblem(error, node, guesses > 0);
+      if (error.keyword === 'additionalProperties') guesses -= 1;
       if (problem !== undefined) problems.push(problem);
       else if (!refused.has(node)) {
         // One problem for each value, however many keywords it offends.
@@ -46,14 +51,18 @@ export function compileSchema(): SchemaCheck {
 }
 
 /** A problem with the keys of a mapping, not with the mapping as such. */
-function structureProblem(error: ErrorObject, node: Located): ConfigProblem | undefined {
+function structureProblem(
+  error: ErrorObject,
+  node: Located,
+  guess: boolean,
+): ConfigProblem | undefined {
   const { params, parentSchema } = error;
   const properties: Readonly<Record<string, AnySchemaObject>> = parentSchema?.properties ?? {};
   switch (error.keyword) {
     case 'additionalProperties': {
       const key = String(params.additionalProperty);
       const known = Object.keys(properties);
-      const meant = nearest(key, known);
+      const meant = guess ? nearest(key, known) : undefined;
       const place = (node.kind === 'map' ? node.entries.get(key)?.key : undefined) ?? node.place;
       return {
         ...place,

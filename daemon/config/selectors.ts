@@ -42,14 +42,6 @@ export function portOf(value: number): ServicePort {
   return value as ServicePort;
 }
 
-/** True if everything that `second` selects is selected by `first` too. */
-export function covers(
-  first: PeerSelector | ServiceSelector,
-  second: PeerSelector | ServiceSelector,
-): boolean {
-  return first.kind === ANY || selectorKey(first) === selectorKey(second);
-}
-
 /** Equal for equal selectors, and only for them: `domid 3`, `name web`, `any`. */
 export function selectorKey(selector: PeerSelector | ServiceSelector): string {
   switch (selector.kind) {

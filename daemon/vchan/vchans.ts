@@ -3,7 +3,6 @@
  * is one. A reload ends what is no longer configured, and leaves alone what did not change.
  */
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import type { Config, ExportConfig, VchanOffer } from '../config/config.js';
 import type { VchanEvent, VchanPlane } from '../dataplane/vchan.js';
 import type { DomId } from '../ids.js';
@@ -82,9 +81,12 @@ export class Vchans {
     const abandon = async (): Promise<void> => {
       await Promise.all(opened.map(client => this.#end(client)));
     };
+    const there = new Set(this.#clients.map(({ settings }) => keyOf(settings)));
+    const replaced = new Map(this.#clients.map(({ settings, door }) => [settings.path, door]));
     try {
       for (const door of doors) {
-        if (!isAmong(door, this.#clients)) await this.#openDoor(door, opened);
+        if (there.has(keyOf(door))) continue;
+        await this.#openDoor(door, replaced.get(door.path), opened);
       }
     } catch (error) {
       await abandon();
@@ -119,17 +121,14 @@ export class Vchans {
     await plane?.close();
   }
 
-  async #openDoor(settings: DoorSettings, opened: RunningClient[]): Promise<void> {
+  async #openDoor(
+    settings: DoorSettings,
+    replaced: Door | undefined,
+    opened: RunningClient[],
+  ): Promise<void> {
     const { xenstore, logs } = this.#parts;
     const plane = this.#open();
-    const replaced = this.#clients.find(client => client.settings.path === settings.path);
-    const door = await Door.open(
-      plane,
-      logs.of(settings.peer),
-      settings,
-      replaced?.door,
-      opened.length,
-    );
+    const door = await Door.open(plane, logs.of(settings.peer), settings, replaced, opened.length);
     const part = new VchanClient({ plane, xenstore, logs }, settings, door.id);
     opened.push({ settings, door, part });
     await part.start();
@@ -149,23 +148,19 @@ export class Vchans {
         log.error({ err: error, path: settings.path }, 'the socket cannot appear');
       }
     }
-    const wanted = offers.map(({ settings }) => settings);
-    const ending = [
-      ...this.#servers.filter(({ settings }) => !contains(wanted, settings)),
-      ...this.#clients.filter(({ settings }) => !contains(doors, settings)),
-    ];
-    this.#servers = this.#servers.filter(({ settings }) => contains(wanted, settings));
-    this.#clients = [
-      ...this.#clients.filter(({ settings }) => contains(doors, settings)),
-      ...opened,
-    ];
+    const wanted = new Set([...offers.map(({ settings }) => settings), ...doors].map(keyOf));
+    const isWanted = ({ settings }: RunningServer | RunningClient) => wanted.has(keyOf(settings));
+    const ending = [...this.#servers, ...this.#clients].filter(running => !isWanted(running));
+    const servers = this.#servers.filter(isWanted);
+    this.#servers = servers;
+    this.#clients = [...this.#clients.filter(isWanted), ...opened];
     await Promise.all(ending.map(running => this.#end(running)));
+    const there = new Set(servers.map(({ settings }) => keyOf(settings)));
     for (const { service, offer, settings } of offers) {
-      if (!isAmong(settings, this.#servers)) {
-        const part = new VchanServer({ ...this.#parts, plane: this.#open() }, service, offer);
-        this.#servers = [...this.#servers, { settings, part }];
-        part.start();
-      }
+      if (there.has(keyOf(settings))) continue;
+      const part = new VchanServer({ ...this.#parts, plane: this.#open() }, service, offer);
+      servers.push({ settings, part });
+      part.start();
     }
   }
 
@@ -216,10 +211,7 @@ function serverSettings({ target }: ExportConfig, { peer, path }: VchanOffer): S
   return { peer, path, target };
 }
 
-function contains<T>(list: readonly T[], wanted: T): boolean {
-  return list.some(item => isDeepStrictEqual(item, wanted));
-}
-
-function isAmong<T>(wanted: T, running: readonly { readonly settings: T }[]): boolean {
-  return running.some(({ settings }) => isDeepStrictEqual(settings, wanted));
+/** Equal for equal settings, and only for them: both kinds are made in one place each. */
+function keyOf(settings: ServerSettings | DoorSettings): string {
+  return JSON.stringify(settings);
 }
