@@ -24,8 +24,7 @@ export function buildExports(root: LocatedMap, report: Report): readonly ExportC
     const self = report.scalar(item, 'self')?.value === true;
     const vchan = buildVchan(item, paths, report);
     if (target === undefined) return [];
-    const { file, line, column } = item.place;
-    return [{ name, port, target, allow, self, vchan, source: { file, line, column } }];
+    return [{ name, port, target, allow, self, vchan, source: item.place }];
   });
 }
 
@@ -40,8 +39,7 @@ function buildTarget(item: LocatedMap, report: Report): Target | undefined {
 
 function buildAllow(item: LocatedMap, report: Report): readonly AllowEntry[] {
   return (report.scalars(item, 'allow') ?? []).map(node => {
-    const { file, line, column } = node.place;
-    return { peer: peerSelector(node, report), source: { file, line, column } };
+    return { peer: peerSelector(node, report), source: node.place };
   });
 }
 

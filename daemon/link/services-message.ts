@@ -17,6 +17,13 @@ export const MAX_SERVICES_MESSAGE = 65_536;
 
 const ENTRY_HEADER = 3;
 
+/** Bytes of a list without services, and what each service adds. */
+export const EMPTY_SERVICES_MESSAGE = 1;
+
+export function announcedBytes({ name = '' }: OfferedService): number {
+  return ENTRY_HEADER + name.length;
+}
+
 /** Throws `PEER_PROTOCOL` if the list does not fit in one message. */
 export function encodeServices(services: readonly OfferedService[]): Uint8Array {
   const parts = [Buffer.from([SERVICES_VERSION])];

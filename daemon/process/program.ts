@@ -2,7 +2,7 @@
 import { formatWarning } from '../config/problems.js';
 import { messageOf, XsockError } from '../errors.js';
 import { readVersion } from '../version.js';
-import { loadConfiguration } from './configuration.js';
+import { checkConfiguration } from './configuration.js';
 import { EXIT_OK, exitCodeOf } from './exit-code.js';
 import { parseDaemonOptions, USAGE } from './options.js';
 import { onXen } from './surroundings.js';
@@ -22,10 +22,8 @@ async function main(argv: readonly string[]): Promise<number> {
       process.stdout.write(`xsockd ${readVersion()}\n`);
       return EXIT_OK;
     case 'check': {
-      const config = await loadConfiguration(command.config, {
-        run: undefined,
-        logLevel: undefined,
-      });
+      const overrides = { run: command.run, logLevel: undefined };
+      const config = await checkConfiguration(command.config, overrides, undefined);
       for (const warning of config.warnings) {
         process.stderr.write(`${formatWarning(warning)}\n`);
       }

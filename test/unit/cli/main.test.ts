@@ -129,6 +129,39 @@ t.test('check', async t => {
   });
 });
 
+t.test('check finds what a reload would refuse, in the file of the daemon that runs', async t => {
+  const directory = temporaryDirectory(t);
+  const file = join(directory, 'its.yaml');
+  const { run, model } = await serve(t);
+  const status = { ...(await model.status()), config: file, domid: 3 };
+  model.status = async () => status;
+  const path = '/local/domain/4/data/vchan/x';
+  writeFileSync(
+    file,
+    `imports: [{owner: no-such-user}]
+exports: [{port: 1, target: "unix:/a", vchan: [{peer: 0, path: ${path}}]}]
+`,
+  );
+  const { code, stdout, stderr } = await runProgram(t, XSOCK, ['--run', run, 'check']);
+  t.equal(code, 1);
+  t.equal(stderr, '');
+  t.match(stdout, `${file}:1:11: imports[0].owner: found "no-such-user", expected a user of`);
+  t.match(stdout, `${file}:2:64: exports[0].vchan[0].path: found "${path}", expected`);
+  t.match(stdout, 'this is domain 3');
+  const alone = await runProgram(t, XSOCK, ['check', '--json', file]);
+  t.match(JSON.parse(alone.stdout), { ok: false, config: file });
+  t.notMatch(alone.stdout, path, 'whose domain it is for is not known');
+});
+
+t.test('check without a daemon says which file it reads', async t => {
+  const run = temporaryDirectory(t);
+  const { stderr } = await runProgram(t, XSOCK, ['--run', run, 'check']);
+  t.match(
+    stderr,
+    `xsock: no daemon in ${run} says which configuration it has: checking /etc/xsock/xsock.yaml\n`,
+  );
+});
+
 t.test('version and help', async t => {
   const version = `xsock ${readVersion()}\n`;
   t.match(await runProgram(t, XSOCK, ['version']), { code: 0, stdout: version });
