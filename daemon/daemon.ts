@@ -254,10 +254,11 @@ export class Daemon {
       case 'services':
       case 'link-down': {
         const domid = this.#links.get(event.link);
-        if (domid !== undefined && event.link !== this.#own?.link) {
+        if (domid !== undefined) {
           this.#peers.get(domid)?.handle(event);
         }
         if (event.kind === 'link-down') {
+          this.#own?.handle(event);
           this.#links.delete(event.link);
           // Kept only for its link, perhaps: see Store.
           if (this.#store.lost) void this.#roster.look();

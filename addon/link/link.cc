@@ -115,7 +115,7 @@ sys::TimePoint Link::deadline() const noexcept {
     if (state_ == LinkState::kWaiting || state_ == LinkState::kDown) {
         return std::min(drain_until_, sys::kNever);
     }
-    sys::TimePoint next = std::min(last_heard_ + host_.timings().heartbeat_timeout, drain_until_);
+    sys::TimePoint next = std::min(silent_at(), drain_until_);
     if (active()) {
         next =
             std::min(next, std::max(last_heard_, last_ping_) + host_.timings().heartbeat_interval);
@@ -125,6 +125,15 @@ sys::TimePoint Link::deadline() const noexcept {
         next = std::min({next, attempt->retry_at, attempt->give_up_at});
     }
     return next;
+}
+
+// When silence is taken for death. Both ends of a domain's link with itself are on this thread:
+// neither dies without the other, and silence only means that the process did not run (SIGSTOP, a
+// paused domain).
+sys::TimePoint Link::silent_at() const noexcept {
+    return identity_.domid == identity_.peer_domid
+               ? sys::kNever
+               : last_heard_ + host_.timings().heartbeat_timeout;
 }
 
 void Link::tick() {
@@ -139,7 +148,7 @@ void Link::tick() {
     if (state_ == LinkState::kWaiting) {
         return;
     }
-    if (now >= last_heard_ + host_.timings().heartbeat_timeout) {
+    if (now >= silent_at()) {
         down(DownReason::kSilent, "");
         return;
     }

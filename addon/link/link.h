@@ -139,6 +139,7 @@ class Link final : public StreamOwner {
     // link.cc
     void corrupt(std::string detail) { down(DownReason::kCorrupt, std::move(detail)); }
     void check_peer(bool& progress);
+    [[nodiscard]] sys::TimePoint silent_at() const noexcept;
     Stream* add_stream(StreamId id, Direction direction, Label label);
     Stream& insert(std::unique_ptr<Stream> stream);
     void update(Stream& stream);

@@ -1,9 +1,14 @@
 /**
  * The domain's own exports that say `self`, under its own domid: bridged inside this process, since Xen
  * cannot map a domain's own grants. As with any other domain's services, import rules say which appear and
- * who may use their sockets.
+ * who may use their sockets. A link with itself that ends is made again.
  */
+import type { DataplaneEvent } from '../dataplane/dataplane.js';
+import { messageOf } from '../errors.js';
 import type { LinkId } from '../ids.js';
+import { retryDelay, SETTLED_MS } from '../link/backoff.js';
+import { describeDown } from '../link/machine.js';
+import type { LinkEnd } from '../link/supervisor.js';
 import { compileExports } from '../policy/compile.js';
 import { selectServices } from '../service/imports.js';
 import type { BrokerContext } from './context.js';
@@ -12,6 +17,12 @@ export class OwnExports {
   readonly #context: BrokerContext;
   readonly #name: string | undefined;
   #link: LinkId | undefined;
+  #lastEnd: LinkEnd | undefined;
+  #since = Date.now();
+  #failures = 0;
+  #retry: NodeJS.Timeout | undefined;
+  #settling: NodeJS.Timeout | undefined;
+  #stopped = false;
 
   constructor(context: BrokerContext, name: string | undefined) {
     this.#context = context;
@@ -22,15 +33,47 @@ export class OwnExports {
     return this.#link;
   }
 
+  /** Why the link is not there; empty if it is. */
+  get reason(): string {
+    return this.#link === undefined ? (this.#lastEnd?.reason ?? '') : '';
+  }
+
+  /** Kept when the link is there again. */
+  get lastEnd(): LinkEnd | undefined {
+    return this.#lastEnd;
+  }
+
+  /** Milliseconds since the epoch when the link came, or went. */
+  get since(): number {
+    return this.#since;
+  }
+
   /** How many there are now. */
   get count(): number {
     return this.#context.settings().config.exports.filter(({ self }) => self).length;
   }
 
   async start(): Promise<void> {
-    this.#link = await this.#context.dataplane.connectSelf();
-    this.#context.routeLink(this.#link, this.#context.self);
+    const { dataplane, routeLink, self } = this.#context;
+    const link = await dataplane.connectSelf();
+    if (this.#stopped) {
+      await dataplane.closeLink(link, 0);
+      return;
+    }
+    this.#link = link;
+    this.#since = Date.now();
+    routeLink(link, self);
+    this.#settling = setTimeout(() => {
+      this.#failures = 0;
+    }, SETTLED_MS).unref();
     await this.apply();
+  }
+
+  /** The link has ended. Unless it was to, it is made again after a while. */
+  handle({ link, reason, detail }: Extract<DataplaneEvent, { readonly kind: 'link-down' }>): void {
+    if (link === this.#link && !this.#stopped) {
+      this.#lost(describeDown(reason, detail));
+    }
   }
 
   /** After a reload. */
@@ -50,9 +93,45 @@ export class OwnExports {
   }
 
   async stop(drain: number): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
+    clearTimeout(this.#settling);
     this.#context.view.hide(this.#context.self);
     if (this.#link !== undefined) {
       await this.#context.dataplane.closeLink(this.#link, drain);
     }
+  }
+
+  #lost(reason: string): void {
+    const { log, view, self } = this.#context;
+    clearTimeout(this.#settling);
+    this.#link = undefined;
+    this.#since = Date.now();
+    this.#lastEnd = { reason, at: this.#since };
+    this.#failures += 1;
+    view.hide(self);
+    log.error(
+      { reason },
+      'the link of this domain with itself is down: its own exports are not reachable in it; retrying',
+    );
+    this.#retry = setTimeout(() => void this.#again(), retryDelay(this.#failures, Math.random()));
+  }
+
+  async #again(): Promise<void> {
+    const { log } = this.#context;
+    try {
+      await this.start();
+    } catch (error) {
+      if (this.#stopped) {
+        return;
+      }
+      if (this.#link === undefined) {
+        this.#lost(messageOf(error));
+      } else {
+        log.error({ err: error }, 'failed to update service sockets');
+      }
+      return;
+    }
+    log.info('the link of this domain with itself is up again');
   }
 }

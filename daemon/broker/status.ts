@@ -78,6 +78,8 @@ export function ownStatus(
     readonly name: string | undefined;
     readonly instance: string;
     readonly since: number;
+    readonly reason: string;
+    readonly lastEnd: PeerStatus['lastEnd'] | undefined;
     readonly services: number;
     readonly link: LinkId | undefined;
   },
@@ -88,9 +90,9 @@ export function ownStatus(
     name: own.name ?? null,
     uuid: null,
     self: true,
-    state: own.link === undefined ? 'absent' : 'up',
-    reason: '',
-    lastEnd: null,
+    state: own.link !== undefined ? 'up' : own.lastEnd === undefined ? 'absent' : 'down',
+    reason: own.reason,
+    lastEnd: own.lastEnd ?? null,
     lastRefused,
     since: own.since,
     instance: own.instance,

@@ -44,7 +44,8 @@ export class FakeDataplane implements Dataplane {
   readonly domid: DomId;
   readonly exports = new Map<LinkId, readonly ExportEntry[]>();
   /** Awaited before the promise of the call settles; may throw in its place. */
-  before: (call: 'offer' | 'connect' | 'closeLink') => void | Promise<void> = () => undefined;
+  before: (call: 'offer' | 'connect' | 'connectSelf' | 'closeLink') => void | Promise<void> = () =>
+    undefined;
   readonly calls: string[] = [];
   readonly #host: FakeHost;
   readonly #instance: string;
@@ -94,6 +95,7 @@ export class FakeDataplane implements Dataplane {
   }
 
   async connectSelf(): Promise<LinkId> {
+    await this.before('connectSelf');
     const link = this.#host.add({ owner: this, peer: this.domid, other: undefined });
     this.#up(link, this);
     return link;
