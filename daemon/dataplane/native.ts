@@ -109,6 +109,8 @@ export interface Native {
   ) => NativeCharacterDevice;
   /** flock(2) on `path` with `text` in it: a function that lets go, undefined if another holds it. */
   tryLock(path: string, text: string): (() => void) | undefined;
+  /** The same on what is there already, which is left as it is. */
+  tryLockExisting(path: string): (() => void) | undefined;
   readonly Dataplane: new (options: DataplaneOptions, wake: () => void) => NativeDataplane;
   readonly Vchan: new (hypervisor: HypervisorChoice, wake: () => void) => NativeVchan;
   readonly LoopbackMachine: new (limits?: object) => NativeLoopbackMachine;

@@ -8,17 +8,19 @@ import { LoopbackMachine } from './machine.js';
 /** Throws `ALREADY_RUNNING` if a machine runs in `dir`; resolves when a signal has ended this one. */
 export async function runLoopbackMachine(dir: string): Promise<void> {
   const layout = machineLayout(dir);
+  // From the start: who reads that it is up may end it at once.
+  const ended = new Promise<void>(resolve => {
+    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+  });
   await mkdir(dir, { recursive: true, mode: 0o755 });
-  const lock = await acquireLock(layout.lock);
+  const lock = acquireLock(layout.lock);
   try {
     const machine = await LoopbackMachine.start(dir);
     const control = createMachineControl(machine);
     await control.listen(layout.control, 0o600);
     process.stdout.write(`xsock loopback: machine in ${dir} is up (pid ${process.pid})\n`);
-    await new Promise<void>(resolve => {
-      process.once('SIGTERM', () => resolve());
-      process.once('SIGINT', () => resolve());
-    });
+    await ended;
     await control.close();
     await machine.close();
   } finally {

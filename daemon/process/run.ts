@@ -121,7 +121,7 @@ async function startDaemon(
   shutdown: Shutdown,
 ): Promise<Daemon> {
   const xenstore = await openXenstore(command.hypervisor, opened);
-  await takeDomain(command.hypervisor, opened);
+  takeDomain(command.hypervisor, opened);
   const domid = await readOwnDomid(xenstore);
   const instance = randomBytes(16);
   const dataplane = openDataplane({

@@ -3,8 +3,8 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HypervisorChoice } from '../dataplane/dataplane.js';
-import { messageOf, XsockError } from '../errors.js';
-import { acquireLock } from '../lock.js';
+import { isXsockError, messageOf, XsockError } from '../errors.js';
+import { acquireLock, type Lock, lockExisting } from '../lock.js';
 import { DAEMON_LOCK } from '../loopback/layout.js';
 import { connectXenstore } from '../xenstore/client.js';
 import { deviceTransport } from '../xenstore/device-transport.js';
@@ -23,7 +23,7 @@ export async function takeRunDirectory(run: string, opened: Opened): Promise<voi
       { subject: run, cause: error },
     );
   }
-  const lock = await acquireLock(join(run, 'lock'));
+  const lock = acquireLock(join(run, 'lock'));
   opened.add(() => lock.release());
 }
 
@@ -32,8 +32,11 @@ const XENSTORED_SOCKET = '/run/xenstored/socket';
 const XENBUS_DEVICE = '/dev/xen/xenbus';
 /** Part of the package. */
 const DEVICE_RULES = 'systemd/rules.d/70-xsock.rules lets the group xsock';
-/** On Xen one machine is one domain: its lock is for the whole machine. */
-const MACHINE_LOCKS = '/run/lock';
+/**
+ * On Xen one machine is one domain, and this device is what every daemon needs: who may not open it cannot keep
+ * others out. A lock file in a directory of everybody could be made, and kept, by anybody.
+ */
+const EVENT_CHANNEL_DEVICE = '/dev/xen/evtchn';
 
 /** True in a domain of a real Xen. */
 export function onXen(): boolean {
@@ -42,15 +45,32 @@ export function onXen(): boolean {
 
 /**
  * Keeps other daemons of this domain out, whatever their run directory: two would take each other's nodes
- * in xenstore for left-overs. Throws `ALREADY_RUNNING`. A loopback domain's directory must exist.
+ * in xenstore for left-overs. Throws `ALREADY_RUNNING`, or `HYPERVISOR_UNAVAILABLE` without the device. A
+ * loopback domain's directory must exist.
  */
-export async function takeDomain(hypervisor: HypervisorChoice, opened: Opened): Promise<void> {
-  const directory = hypervisor.kind === 'loopback' ? hypervisor.domainDir : MACHINE_LOCKS;
-  if (hypervisor.kind === 'xen') {
-    await mkdir(directory, { recursive: true });
-  }
-  const lock = await acquireLock(join(directory, DAEMON_LOCK));
+export function takeDomain(
+  hypervisor: HypervisorChoice,
+  opened: Opened,
+  device = EVENT_CHANNEL_DEVICE,
+): void {
+  const lock =
+    hypervisor.kind === 'loopback'
+      ? acquireLock(join(hypervisor.domainDir, DAEMON_LOCK))
+      : lockDevice(device);
   opened.add(() => lock.release());
+}
+
+function lockDevice(device: string): Lock {
+  try {
+    return lockExisting(device);
+  } catch (error) {
+    if (!isXsockError(error, 'FILE_ACCESS')) throw error;
+    throw new XsockError(
+      'HYPERVISOR_UNAVAILABLE',
+      `${error.message}: is the module xen-evtchn loaded, and may this user open the device (${DEVICE_RULES})?`,
+      { subject: device, cause: error },
+    );
+  }
 }
 
 function xenstoreOf(hypervisor: HypervisorChoice): {

@@ -24,7 +24,6 @@ async function allow(domain: Domain): Promise<void> {
     $udevadm control --exit
     stat -c '%U:%G %a' ${devices}
     chown xsock:xsock /run/xsock
-    chmod 1777 /run/lock
     chmod 666 ${ECHO_TARGET}`,
   ]);
 }
