@@ -18,6 +18,7 @@ import { type StreamEvent, StreamLog } from './broker/stream-log.js';
 import type { Config } from './config/config.js';
 import { diffConfig } from './config/diff.js';
 import type { DaemonStatus, ServiceStatus, StreamStatus } from './control/model.js';
+import { acceptFailure } from './dataplane/accept-failure.js';
 import type { Dataplane, DataplaneEvent } from './dataplane/dataplane.js';
 import type { VchanPlane } from './dataplane/vchan.js';
 import { readOwnName } from './discovery/identity.js';
@@ -247,7 +248,6 @@ export class Daemon {
   }
 
   #handle(event: DataplaneEvent): void {
-    const { log } = this.#parts;
     switch (event.kind) {
       case 'link-up':
       case 'link-draining':
@@ -279,10 +279,7 @@ export class Daemon {
           );
         return;
       case 'listener-error':
-        log.warn(
-          { listener: event.listener, detail: event.detail },
-          'a listener rests for a while',
-        );
+        this.#onListenerError(event);
         return;
       case 'events-dropped':
         this.#logs
@@ -303,6 +300,19 @@ export class Daemon {
     dataplane.abandonHypervisor();
     this.#vchans.abandonHypervisor();
     onRestored();
+  }
+
+  #onListenerError({
+    listener,
+    detail,
+  }: Extract<DataplaneEvent, { kind: 'listener-error' }>): void {
+    const found = this.#view.listenerOf(listener);
+    if (found === undefined) return;
+    const { domid, service, address } = found;
+    // All listeners meet a limit of the system at once: nobody's in particular.
+    this.#logs
+      .of(undefined, { domid, service: service.name ?? service.port, address })
+      .warn(acceptFailure(detail), 'accept failed on a service socket; retrying in 100 ms');
   }
 
   #onStream(peer: DomId | undefined, event: StreamEvent): void {

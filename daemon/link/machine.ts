@@ -144,11 +144,7 @@ export function step(machine: LinkMachine, event: LinkEvent): Step {
         : stay(machine);
     case 'link-down':
       return linkOf(machine.state) === event.link
-        ? fail(
-            machine,
-            describeDown(event.reason, event.detail),
-            endCommands(machine, event.reason, event.detail),
-          )
+        ? ended(machine, event.reason, event.detail)
         : stay(machine);
     case 'settled':
       return linkOf(machine.state) === event.link
@@ -225,7 +221,7 @@ function leave(machine: LinkMachine, reason: string): readonly LinkCommand[] {
     commands.push({ kind: 'cancel-retry' });
   }
   if (state.kind === 'up') {
-    commands.push({ kind: 'went-down', link: state.link, reason, detail: '' });
+    commands.push(wentDown(state, reason, ''));
   }
   const link = linkOf(state);
   if (link !== undefined) {
@@ -346,17 +342,26 @@ function cameUp(machine: LinkMachine, link: LinkId, instance: string): Step {
   };
 }
 
-function endCommands(
-  machine: LinkMachine,
-  reason: LinkDownReason,
-  detail: string,
-): readonly LinkCommand[] {
-  return [
-    ...(machine.state.kind === 'up'
-      ? ([{ kind: 'went-down', link: machine.state.link, reason, detail }] as const)
-      : []),
-    ...(machine.role === 'granter' ? ([{ kind: 'withdraw' }] as const) : []),
-  ];
+type Up = Extract<LinkState, { readonly kind: 'up' }>;
+type WentDown = Extract<LinkCommand, { readonly kind: 'went-down' }>;
+
+/** A peer that has said goodbye ends in order, whatever the last sign of it is. */
+function wentDown({ link, draining }: Up, reason: string, detail: string): WentDown {
+  if (!draining || reason === 'goodbye') return { kind: 'went-down', link, reason, detail };
+  const cut = 'streams that were still open were cut off';
+  return { kind: 'went-down', link, reason: 'goodbye', detail: cut };
+}
+
+function ended(machine: LinkMachine, reason: LinkDownReason, detail: string): Step {
+  const down = machine.state.kind === 'up' ? wentDown(machine.state, reason, detail) : undefined;
+  return fail(
+    machine,
+    down === undefined ? describeDown(reason, detail) : describeDown(down.reason, down.detail),
+    [
+      ...(down === undefined ? [] : [down]),
+      ...(machine.role === 'granter' ? ([{ kind: 'withdraw' }] as const) : []),
+    ],
+  );
 }
 
 function fail(machine: LinkMachine, reason: string, first: readonly LinkCommand[]): Step {

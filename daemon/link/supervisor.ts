@@ -233,10 +233,13 @@ export class LinkSupervisor {
 
   #wentDown(link: LinkId, reason: string, detail: string): void {
     this.#lastEnd = { reason: describeDown(reason, detail), at: Date.now() };
+    const fields = { reason, ...(detail === '' ? {} : { detail }) };
     if (reason === 'goodbye') {
-      this.#parts.log.info('the peer has said goodbye');
+      this.#parts.log.info(fields, 'the peer has said goodbye');
+    } else if (reason === 'closed') {
+      this.#parts.log.info(fields, 'link is closed');
     } else {
-      this.#parts.log.warn({ reason, ...(detail === '' ? {} : { detail }) }, 'link is down');
+      this.#parts.log.warn(fields, 'link is down');
     }
     clearTimeout(this.#settling);
     this.#parts.onDown(link, reason);

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import type { Dataplane, ListenerHandle, ListenerOptions } from '../dataplane/dataplane.js';
 import { messageOf } from '../errors.js';
 import { freeSocketPath } from '../http/unix-path.js';
-import type { DomId, LinkId } from '../ids.js';
+import type { DomId, LinkId, ListenerId } from '../ids.js';
 import type { LineLog, PeerLogs } from '../log/peer-logs.js';
 import { NameLinks } from './by-name.js';
 import type { Service } from './imports.js';
@@ -71,6 +71,8 @@ export class View {
   readonly #parts: ViewParts;
   readonly #names: NameLinks;
   readonly #peers = new Map<DomId, PeerView>();
+  /** What is listened for, by the data plane's number of it. */
+  readonly #entries = new Map<ListenerId, Entry>();
   /** Sockets are made one after the other: freeing a path takes more than one turn. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -131,6 +133,11 @@ export class View {
       this.hide(domid);
     }
     await this.#turn;
+  }
+
+  /** Undefined if there is none any more. */
+  listenerOf(id: ListenerId): Pick<Entry, 'domid' | 'service' | 'address'> | undefined {
+    return this.#entries.get(id);
   }
 
   /** A domain's sockets, and those that could not be made; one by one, since there may be many. */
@@ -200,6 +207,7 @@ export class View {
           return;
         }
         view.listeners.set(key, { entry, handle });
+        this.#entries.set(handle.id, entry);
         if (view.problems.solved(key)) {
           this.#logOf(entry).info({ address: entry.address }, 'service socket made after all');
         }
@@ -279,11 +287,11 @@ export class View {
   }
 
   #wanted(link: LinkId, domid: DomId, services: readonly Service[]): Map<string, Entry> {
-    const entries = services.flatMap(service => this.#entries(link, domid, service));
+    const entries = services.flatMap(service => this.#entriesOf(link, domid, service));
     return new Map(entries.map(entry => [entry.key, entry]));
   }
 
-  #entries(link: LinkId, domid: DomId, service: Service): readonly Entry[] {
+  #entriesOf(link: LinkId, domid: DomId, service: Service): readonly Entry[] {
     const { name, port, uid, gid, mode, tcp } = service;
     const { runDir } = this.#parts;
     const rights = { link, mode, uid, gid };
@@ -315,6 +323,7 @@ export class View {
   /** Only the very file that was made is removed. */
   #remove({ domid, options }: Entry, handle: ListenerHandle): void {
     const log = this.#parts.logs.of(domid);
+    this.#entries.delete(handle.id);
     this.#parts.dataplane
       .unlisten(handle.id)
       .catch((error: unknown) => log.warn({ err: error }, 'failed to close a listener'));

@@ -3,6 +3,7 @@
  * offers, one at a time. A stale offer (taken, or its server gone) is told by its page, not by its
  * numbers, which may come again; then the next one is waited for. A server may also keep its channel.
  */
+import { acceptFailure } from '../dataplane/accept-failure.js';
 import type { VchanEvent, VchanPlane } from '../dataplane/vchan.js';
 import { isXsockError, messageOf } from '../errors.js';
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
@@ -59,7 +60,7 @@ export class VchanClient {
       });
     } else if (event.kind === 'door-error' && event.door === this.#door) {
       this.#log.warn(
-        { detail: event.detail },
+        acceptFailure(event.detail),
         'accept failed on the socket of a vchan import; retrying in 100 ms',
       );
     } else if (event.kind === 'ended' && event.relay === this.#relay) {

@@ -6,7 +6,14 @@ import t from 'tap';
 import { eventually, settled } from '../support/eventually.js';
 import { openDescriptors } from '../support/leaks.js';
 import { dial, echo, echoes, ended, serve } from '../support/streams.js';
-import { gone, killDaemon, socketOf, stopDaemon, Testbed } from '../support/testbed.js';
+import {
+  gone,
+  killDaemon,
+  socketOf,
+  stopDaemon,
+  Testbed,
+  type TestDaemon,
+} from '../support/testbed.js';
 
 const ROUNDS = 100;
 
@@ -69,6 +76,14 @@ t.test(`${ROUNDS} rounds, the two sides by turns`, async t => {
   }
 });
 
+/** Lines that call for somebody to look. */
+function warnings(daemon: TestDaemon): readonly string[] {
+  return daemon
+    .log()
+    .split('\n')
+    .filter(line => line.startsWith('{') && JSON.parse(line).level >= 40);
+}
+
 t.test('a daemon that stops in order lets streams end and leaves nothing', async t => {
   const testbed = await Testbed.start(t);
   await testbed.introduce(3, 'web');
@@ -93,6 +108,7 @@ t.test('a daemon that stops in order lets streams end and leaves nothing', async
   t.equal(Buffer.concat(chunks).toString(), 'before after');
   t.equal((await high.process.finished).code, 0);
   t.notOk(existsSync(`${high.run}/3`));
+  t.same([...warnings(high), ...warnings(low)], [], 'an ordered end is nothing to warn of');
 });
 
 t.test('streams that do not end are cut off after the drain time', async t => {
@@ -107,4 +123,8 @@ t.test('streams that do not end are cut off after the drain time', async t => {
   t.equal(await stopDaemon(high), 0);
   await end;
   t.match(low.log(), /stream closed/);
+  await eventually(async () => {
+    if (!low.log().includes('the peer has said goodbye')) throw new Error('not yet');
+  });
+  t.same([...warnings(high), ...warnings(low)], []);
 });
