@@ -220,7 +220,8 @@ export class Daemon {
     await removeLeftOvers(xenstore, domid, true);
   }
 
-  status(): Promise<DaemonStatus> {
+  /** Reloads are not its part: it only knows what they make of it. */
+  status(): Promise<Omit<DaemonStatus, 'lastReload'>> {
     return this.#report.status();
   }
 

@@ -29,7 +29,7 @@ export class Report {
     this.#parts = parts;
   }
 
-  async status(): Promise<DaemonStatus> {
+  async status(): Promise<Omit<DaemonStatus, 'lastReload'>> {
     const { context, peers, own, version, hypervisor, configPath } = this.#parts;
     const { self, instance, dataplane, view, refusals } = context;
     const all = await dataplane.counters();

@@ -8,11 +8,12 @@ import {
   formatRoundTrip,
   formatTable,
   print,
+  printable,
   printJson,
 } from './output.js';
 import type { Verb } from './verb.js';
 
-function describe(status: DaemonStatus): string {
+function describe(status: DaemonStatus, now: number): string {
   const name = status.name === null ? '' : ` (${escapeForDisplay(status.name)})`;
   return [
     `xsockd ${status.version}, pid ${status.pid}, up ${formatAge(status.uptime)}`,
@@ -20,8 +21,24 @@ function describe(status: DaemonStatus): string {
     `run       ${status.run}`,
     `config    ${status.config}`,
     `xenstore  ${status.xenstore ? 'connected' : 'connection lost, trying again'}`,
+    ...reload(status, now),
     ...problems(status),
   ].join('\n');
+}
+
+/** Lines of what is wrong with the configuration; `xsock check` has all of them. */
+const RELOAD_LINES_MAX = 10;
+
+function reload({ lastReload }: DaemonStatus, now: number): readonly string[] {
+  if (lastReload === null) return [];
+  const age = `${formatAge(now - lastReload.at)} ago`;
+  if (lastReload.ok) return [`reload    done ${age}`];
+  const lines = printable(lastReload.error ?? '').split('\n');
+  return [
+    `RELOAD    failed ${age}, the earlier configuration is in force:`,
+    ...lines.slice(0, RELOAD_LINES_MAX).map(line => `          ${line}`),
+    ...(lines.length > RELOAD_LINES_MAX ? ["          ('xsock check' lists all)"] : []),
+  ];
 }
 
 function problems({ peers }: DaemonStatus): readonly string[] {
@@ -87,8 +104,8 @@ export const statusVerb: Verb = {
       printJson(status);
       return 0;
     }
-    print(`${describe(status)}\n`);
     const now = Date.now();
+    print(`${describe(status, now)}\n`);
     print(
       status.peers.length === 0
         ? 'no peers'

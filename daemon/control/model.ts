@@ -52,6 +52,16 @@ export interface PeerStatus {
   readonly counters: Omit<LinkCounters, 'link'> | null;
 }
 
+/** How the last reload ended, whoever asked for it. */
+export interface LastReload {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** False: the earlier configuration is in force. */
+  readonly ok: boolean;
+  /** Why it failed: a line, or one for each problem of the configuration; null if it did not. */
+  readonly error: string | null;
+}
+
 export interface DaemonStatus {
   readonly version: string;
   readonly pid: number;
@@ -67,6 +77,8 @@ export interface DaemonStatus {
   readonly run: string;
   /** Path of the main configuration file. */
   readonly config: string;
+  /** Null before the first. */
+  readonly lastReload: LastReload | null;
   /** By domid. */
   readonly peers: readonly PeerStatus[];
 }

@@ -1,7 +1,8 @@
 /** One reload at a time, whoever asks for it; the service manager is told of each. */
 import type { Config } from '../config/config.js';
 import { formatWarning } from '../config/problems.js';
-import type { ReloadResult } from '../control/model.js';
+import type { LastReload, ReloadResult } from '../control/model.js';
+import { messageOf } from '../errors.js';
 import type { Notifier } from '../systemd/notify.js';
 
 export interface ReloaderParts {
@@ -12,11 +13,14 @@ export interface ReloaderParts {
   readonly notifier: Pick<Notifier, 'reloading' | 'ready'>;
   /** The configuration at the start: its run directory holds for the life of the process. */
   readonly initial: Config;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
 }
 
 export class Reloader {
   readonly #parts: ReloaderParts;
-  #last: Promise<unknown> = Promise.resolve();
+  #turn: Promise<unknown> = Promise.resolve();
+  #last: LastReload | null = null;
 
   constructor(parts: ReloaderParts) {
     this.#parts = parts;
@@ -24,16 +28,21 @@ export class Reloader {
 
   /** After those under way. Throws `CONFIG_INVALID` or `FILE_ACCESS`, and then nothing has changed. */
   reload(): Promise<ReloadResult> {
-    const result = this.#last.then(
+    const result = this.#turn.then(
       () => this.#reload(),
       () => this.#reload(),
     );
-    this.#last = result;
+    this.#turn = result;
     return result;
   }
 
+  /** Null before the first has ended. */
+  get last(): LastReload | null {
+    return this.#last;
+  }
+
   async #reload(): Promise<ReloadResult> {
-    const { load, apply, notifier, initial } = this.#parts;
+    const { load, apply, notifier, initial, now = Date.now } = this.#parts;
     notifier.reloading();
     try {
       const config = await load();
@@ -44,9 +53,11 @@ export class Reloader {
         );
       }
       const changes = await apply({ ...config, run: initial.run });
+      this.#last = { at: now(), ok: true, error: null };
       notifier.ready('serving');
       return { changes, warnings };
     } catch (error) {
+      this.#last = { at: now(), ok: false, error: messageOf(error) };
       notifier.ready('serving; the last reload failed, the earlier configuration is in force');
       throw error;
     }

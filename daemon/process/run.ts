@@ -88,12 +88,11 @@ async function serve(
     },
     notifier,
   });
-  const control = await serveControl(config.run, controlModel(daemon, reloader), () =>
-    access.rules(),
-  );
+  const model = controlModel(daemon, reloader);
+  const control = await serveControl(config.run, model, () => access.rules());
   opened.add(() => control.close());
   listen('SIGHUP', () => void reloadLogged(reloader, log), opened);
-  listen('SIGUSR1', () => void logStatus(() => daemon.status(), log), opened);
+  listen('SIGUSR1', () => void logStatus(() => model.status(), log), opened);
 
   notifier.ready('serving');
   const cause = await shutdown.requested;
@@ -156,7 +155,7 @@ async function startDaemon(
 /** The daemon tells about itself; reading the configuration again is this process's part. */
 function controlModel(daemon: Daemon, reloader: Reloader): ControlModel {
   return {
-    status: () => daemon.status(),
+    status: async () => ({ ...(await daemon.status()), lastReload: reloader.last }),
     services: () => daemon.services(),
     streams: () => daemon.streams(),
     resetStream: (peer, stream) => daemon.resetStream(peer, stream),
@@ -170,7 +169,7 @@ async function reloadLogged(reloader: Reloader, log: Logger): Promise<void> {
     for (const warning of warnings) log.warn(warning);
     log.info({ changes }, 'the configuration was read again');
   } catch (error) {
-    log.error(`the configuration stays as it was: ${messageOf(error)}`);
+    log.error(`reload failed; keeping the current configuration: ${messageOf(error)}`);
   }
 }
 

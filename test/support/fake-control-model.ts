@@ -21,6 +21,7 @@ const STATUS: DaemonStatus = {
   uptime: 3_723_000,
   run: '/run/xsock',
   config: '/etc/xsock/xsock.yaml',
+  lastReload: null,
   peers: [
     {
       domid: 1,

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import type { LastReload } from '../../../daemon/control/model.js';
 import { serveControl } from '../../../daemon/control/server.js';
 import { XsockError } from '../../../daemon/errors.js';
 import { readVersion } from '../../../daemon/version.js';
@@ -39,6 +40,25 @@ t.test('status', async t => {
   t.notOk(actsOnTerminal(stdout));
   const json = await xsock('status', '--json');
   t.strictSame(JSON.parse(json.stdout), await model.status());
+});
+
+t.test('status tells of the last reload', async t => {
+  const { xsock, model } = await serve(t);
+  const status = await model.status();
+  const tell = (lastReload: LastReload) => {
+    model.status = async () => ({ ...status, lastReload });
+    return xsock('status');
+  };
+  const done = await tell({ at: Date.now(), ok: true, error: null });
+  t.match(done.stdout, /^reload {4}done \d+ s ago$/m);
+  const error = ['12 problems in the configuration:', ...Array(12).fill('\x1b[2J:1:1')].join('\n');
+  const failed = await tell({ at: Date.now() - 60_000, ok: false, error });
+  t.match(
+    failed.stdout,
+    /^RELOAD {4}failed \d+ min \d+ s ago, the earlier configuration is in force:\n {10}12 problems/m,
+  );
+  t.match(failed.stdout, /^ {10}\('xsock check' lists all\)$/m);
+  t.notOk(actsOnTerminal(failed.stdout));
 });
 
 t.test('ls', async t => {

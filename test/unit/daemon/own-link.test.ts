@@ -4,7 +4,7 @@ import type { DaemonStatus } from '../../../daemon/control/model.js';
 import { exported, setUpHost } from '../../support/daemon-host.js';
 import { eventually } from '../../support/eventually.js';
 
-const ownOf = ({ peers }: DaemonStatus) => peers.find(({ self }) => self);
+const ownOf = ({ peers }: Pick<DaemonStatus, 'peers'>) => peers.find(({ self }) => self);
 
 t.test('it is made again, and status says what is the matter meanwhile', async t => {
   const { host, boot } = await setUpHost(t, [3]);

@@ -15,6 +15,7 @@ function reloader(...texts: readonly (string | Error)[]) {
   const queue = [...texts];
   const reloader = new Reloader({
     initial: configOf('run: /run/a'),
+    now: () => 5000,
     load: async () => {
       const next = queue.shift() ?? new Error('nothing to load');
       if (next instanceof Error) throw next;
@@ -34,7 +35,9 @@ function reloader(...texts: readonly (string | Error)[]) {
 
 t.test('a reload is applied and told', async t => {
   const { reloader: subject, told, applied } = reloader('run: /run/a\ndrain-timeout: 3s');
+  t.equal(subject.last, null);
   t.strictSame(await subject.reload(), { changes: ['change 1'], warnings: [] });
+  t.same(subject.last, { at: 5000, ok: true, error: null });
   t.equal(applied[0]?.drainTimeout, 3000);
   t.strictSame(told, ['reloading', 'ready: serving']);
 });
@@ -51,6 +54,15 @@ t.test('a bad configuration changes nothing, and the next one is read', async t 
     'ready: serving; the last reload failed, the earlier configuration is in force',
     'reloading',
   ]);
+});
+
+t.test('the last result is kept', async t => {
+  const { reloader: subject } = reloader(new XsockError('CONFIG_INVALID', 'bad'), 'run: /run/a');
+  t.equal(subject.last, null);
+  await t.rejects(subject.reload());
+  t.same(subject.last, { at: 5000, ok: false, error: 'bad' });
+  await subject.reload();
+  t.same(subject.last, { at: 5000, ok: true, error: null });
 });
 
 t.test('the run directory stays', async t => {

@@ -54,12 +54,13 @@ t.test('it reads its configuration again', async t => {
   const { daemon, client, config } = await startDaemon(t);
   writeFileSync(config, 'nonsense: 1\n');
   await t.rejects(client.reload(), { code: 'CONTROL_REFUSED', message: `${config}:1:1: nonsense` });
-  const logged = printed(daemon.child.stderr, 'the configuration stays as it was');
+  const logged = printed(daemon.child.stderr, 'reload failed; keeping the current configuration');
   daemon.child.kill('SIGHUP');
   await logged;
-  t.ok(await client.status(), 'it lives on');
+  t.match((await client.status()).lastReload, { ok: false, error: /xsock\.yaml:1:1: nonsense/ });
   writeFileSync(config, 'drain-timeout: 2s\n');
   t.ok(Array.isArray((await client.reload()).changes));
+  t.match((await client.status()).lastReload, { ok: true, error: null });
   daemon.child.kill('SIGINT');
   t.match(await daemon.finished, { code: 0 });
 });
