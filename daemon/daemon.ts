@@ -209,11 +209,16 @@ export class Daemon {
       // What a reload waits for is given up; what it has begun to change is finished first.
       this.#ending.abort(new XsockError('CONTROL_REFUSED', 'the daemon is stopping'));
       await this.#reloading;
-      await this.#presence.stop();
-      await this.#roster.close();
-      await this.#directory.stop();
     }
-    await Promise.all([this.#peers.stop(drain), this.#own?.stop(drain), this.#vchans.stop()]);
+    // All at once: should xenstored hang, peers are told goodbye and streams end all the same.
+    await Promise.all([
+      this.#presence.stop(),
+      this.#roster.close(),
+      this.#directory.stop(),
+      this.#peers.stop(drain),
+      this.#own?.stop(drain),
+      this.#vchans.stop(),
+    ]);
     await this.#view.close();
     this.#logs.close();
     const { xenstore, domid } = this.#parts;

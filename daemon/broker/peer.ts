@@ -105,8 +105,7 @@ export class Peer {
   async stop(drain: number): Promise<void> {
     this.#stopped = true;
     this.#context.view.hide(this.domid);
-    await this.#watch.close();
-    await this.#supervisor.stop(drain);
+    await Promise.all([this.#watch.close(), this.#supervisor.stop(drain)]);
   }
 
   handle(event: PeerEvent): void {

@@ -22,7 +22,7 @@ export const USAGE = `usage: xsockd [options]
   --help                   print this text and exit
 
 Signals: SIGHUP reads the configuration again, SIGUSR1 logs the status, SIGTERM and SIGINT end the
-daemon in order, a second one cuts the wait for open streams short.
+daemon in order, a second one within half a second, cutting open streams.
 Exit codes: 0 ended in order, 1 failure, 2 wrong command line, 69 the hypervisor cannot be reached or
 is gone, 75 another daemon has the domain or the run directory, 78 the configuration cannot be used.`;
 

@@ -13,14 +13,15 @@ import { Daemon } from '../daemon.js';
 import { openDataplane } from '../dataplane/native-dataplane.js';
 import { openVchan } from '../dataplane/native-vchan.js';
 import { readOwnDomid } from '../discovery/identity.js';
-import { messageOf } from '../errors.js';
+import { isXsockError, messageOf } from '../errors.js';
 import { createLogger } from '../log.js';
 import { lookUpGroup } from '../service/accounts.js';
 import { Notifier, processNotifierOptions } from '../systemd/notify.js';
 import { readVersion } from '../version.js';
 import { loadConfiguration } from './configuration.js';
 import { ControlAccess } from './control-access.js';
-import { EXIT_OK, EXIT_UNAVAILABLE } from './exit-code.js';
+import { limitEnd } from './end-limit.js';
+import { EXIT_FAILURE, EXIT_OK, EXIT_UNAVAILABLE } from './exit-code.js';
 import { Opened } from './opened.js';
 import type { DaemonCommand } from './options.js';
 import { pumpCount } from './pumps.js';
@@ -28,6 +29,8 @@ import { Reloader } from './reload.js';
 import { Shutdown, type ShutdownCause, watchSignals } from './shutdown.js';
 import { logStatus } from './status-dump.js';
 import { openXenstore, takeDomain, takeRunDirectory } from './surroundings.js';
+
+const SLOW_START_MS = 3_000;
 
 export type RunCommand = Extract<DaemonCommand, { kind: 'run' }>;
 
@@ -49,10 +52,29 @@ async function runOnce(command: RunCommand, shutdown: Shutdown): Promise<number 
   const log = createLogger({ level, format, destination: process.stderr });
   for (const warning of config.warnings) log.warn(formatWarning(warning));
   const opened = new Opened();
+  const ended = limitEnd({
+    shutdown,
+    drain: config.drainTimeout,
+    onLate: () => {
+      log.warn(
+        'the end takes too long: xenstored is not waited for any more, our nodes may stay there until the next start',
+      );
+      opened.giveUp();
+    },
+    onOver: () => {
+      log.error('the end takes far too long: the process ends here');
+      process.exit(EXIT_FAILURE);
+    },
+  });
   try {
     return await serve(command, config, log, opened, shutdown);
+  } catch (error) {
+    // A start that was given up because a signal came: that is an end in order.
+    if (!shutdown.isRequested || !isXsockError(error, 'XENSTORE_GONE')) throw error;
+    return EXIT_OK;
   } finally {
     await opened.close(err => log.error({ err }, 'something could not be closed'));
+    ended();
   }
 }
 
@@ -64,7 +86,13 @@ async function serve(
   shutdown: Shutdown,
 ): Promise<number | undefined> {
   await takeRunDirectory(config.run, opened);
+  const slow = setTimeout(
+    () => log.warn('the start takes long, most likely since xenstored does not answer; waiting'),
+    SLOW_START_MS,
+  );
+  opened.add(() => clearTimeout(slow));
   const daemon = await startDaemon(command, config, log, opened, shutdown);
+  clearTimeout(slow);
   const notifier = new Notifier(
     processNotifierOptions({
       onError: err => log.warn({ err }, 'sd_notify failed'),
@@ -148,6 +176,9 @@ async function startDaemon(
   });
   // Also when the start fails half-way: what was published has to go. Stopping twice is harmless.
   opened.add(() => daemon.stop(0));
+  opened.addWaiting(() => {
+    daemon.stop(0).catch((err: unknown) => log.error({ err }, 'the daemon did not end in order'));
+  });
   await daemon.start();
   return daemon;
 }

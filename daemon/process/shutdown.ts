@@ -45,6 +45,7 @@ export class Shutdown {
   /** Resolves when the rest must not wait. */
   readonly hurried: Promise<void>;
   #request: (cause: ShutdownCause) => void = () => {};
+  #isRequested = false;
 
   constructor(signals: Signals) {
     const request = new Promise<ShutdownCause>(resolve => {
@@ -53,6 +54,14 @@ export class Shutdown {
     const signal = signals.first.then(name => ({ kind: 'signal', signal: name }) as const);
     this.requested = Promise.race([request, signal]);
     this.hurried = signals.further;
+    void this.requested.then(() => {
+      this.#isRequested = true;
+    });
+  }
+
+  /** There was a cause. */
+  get isRequested(): boolean {
+    return this.#isRequested;
   }
 
   /** A cause other than a signal. */

@@ -110,6 +110,7 @@ export async function openXenstore(
   try {
     const xenstore = await connectXenstore(transport);
     opened.add(() => xenstore.close());
+    opened.addWaiting(() => void xenstore.close());
     return xenstore;
   } catch (error) {
     throw new XsockError('HYPERVISOR_UNAVAILABLE', `${messageOf(error)}: ${remedy}`, {
