@@ -46,7 +46,7 @@ export class ControlClient implements ControlModel {
     return requestJson(
       this.#path,
       call,
-      "is xsockd running, is this its run directory (--run), and may you use the socket ('ls -l')?",
+      'is xsockd running, and is this its run directory (--run)?',
     );
   }
 }

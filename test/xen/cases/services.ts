@@ -55,7 +55,7 @@ export function configOf(domain: Domain, others: readonly Domain[]): string {
       ? 'directory: { publish: [domu1, domu2] }'
       : `directory: { trust: true }\npeers: [${peers.join(', ')}]`;
   return `exports:
-  - { name: echo, port: 7, target: "unix:${ECHO_TARGET}", allow: [any] }
+  - { name: echo, port: 7, target: "unix:${ECHO_TARGET}", allow: [any], self: true }
   ${exports}
 ${directory}
 `;
