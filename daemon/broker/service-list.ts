@@ -40,7 +40,8 @@ export async function listServices(parts: ServiceListParts): Promise<readonly Se
   const { own, exports, peers, shown } = parts;
   const list: ServiceStatus[] = [];
   const ownSockets = await socketsOf(shown(own.domid));
-  await inPortions(exports, service => list.push(exported(service, own, ownSockets)));
+  const names = new Set(peers.map(({ name }) => name));
+  await inPortions(exports, service => list.push(exported(service, own, names, ownSockets)));
   for (const peer of peers) {
     const sockets = await socketsOf(shown(peer.domid));
     await inPortions(peer.offered, service => list.push(imported(service, peer, sockets)));
@@ -80,7 +81,12 @@ function imported(
   };
 }
 
-function exported(service: ExportConfig, { domid, name }: Domain, sockets: Lookup): ServiceStatus {
+function exported(
+  service: ExportConfig,
+  { domid, name }: Domain,
+  names: ReadonlySet<string | undefined>,
+  sockets: Lookup,
+): ServiceStatus {
   return {
     direction: 'exported',
     domid,
@@ -89,6 +95,9 @@ function exported(service: ExportConfig, { domid, name }: Domain, sockets: Looku
     port: service.port ?? null,
     target: formatTarget(service.target),
     allowed: service.allow.map(formatAllow),
+    absent: service.allow.flatMap(({ peer }) =>
+      peer.kind === 'name' && !names.has(peer.name) ? [peer.name] : [],
+    ),
     ...sockets(service),
   };
 }

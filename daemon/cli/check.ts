@@ -1,40 +1,60 @@
 /** `xsock check`: what is wrong with a configuration: of the daemon that runs, or in a file. */
-import type { Config } from '../config/config.js';
+import { resolve } from 'node:path';
 import { DEFAULT_CONFIG_PATH } from '../config/load.js';
-import { ConfigProblems, formatProblem, formatWarning } from '../config/problems.js';
+import {
+  ConfigProblems,
+  type ConfigWarning,
+  formatProblem,
+  formatWarning,
+} from '../config/problems.js';
+import { absentNames, unknowableNames } from '../config/unknown-names.js';
 import { ControlClient } from '../control/client.js';
+import type { DaemonStatus } from '../control/model.js';
 import { isXsockError } from '../errors.js';
 import { toDomId } from '../ids.js';
 import { checkConfiguration } from '../process/configuration.js';
+import { knownNames } from '../process/start-warnings.js';
 import { print, printable, printJson } from './output.js';
 import type { Verb } from './verb.js';
 
-/** What is to be checked, and for whom. */
+/** What is to be checked. */
 interface Subject {
   readonly path: string;
-  /** Of the daemon whose configuration it is, if one was asked. */
-  readonly run: string | undefined;
-  readonly domid: number | undefined;
+  /** The daemon whose configuration it is; undefined if none says so. */
+  readonly daemon: DaemonStatus | undefined;
 }
 
-/** The daemon's own file; the default one, and a word about it, if there is no daemon. */
-async function subjectOf(run: string): Promise<Subject> {
+async function statusOf(run: string): Promise<DaemonStatus | undefined> {
   try {
-    const status = await new ControlClient(run).status();
-    return { path: status.config, run: status.run, domid: status.domid };
+    return await new ControlClient(run).status();
   } catch (error) {
-    if (!isXsockError(error, 'DAEMON_UNREACHABLE') && !isXsockError(error, 'CONTROL_REFUSED')) {
-      throw error;
+    if (isXsockError(error, 'DAEMON_UNREACHABLE') || isXsockError(error, 'CONTROL_REFUSED')) {
+      return undefined;
     }
-    const why = `no daemon in ${run} says which configuration it has`;
-    process.stderr.write(`xsock: ${printable(`${why}: checking ${DEFAULT_CONFIG_PATH}`)}\n`);
-    return { path: DEFAULT_CONFIG_PATH, run: undefined, domid: undefined };
+    throw error;
   }
 }
 
-function check({ path, run, domid }: Subject): Promise<Config> {
-  const self = domid === undefined ? undefined : toDomId(domid);
-  return checkConfiguration(path, { run, logLevel: undefined }, self);
+/** The file that is named; or the daemon's own; or the default one, and a word about it. */
+async function subjectOf(operand: string | undefined, run: string): Promise<Subject> {
+  const daemon = await statusOf(run);
+  if (operand !== undefined) {
+    return { path: operand, daemon: daemon?.config === resolve(operand) ? daemon : undefined };
+  }
+  if (daemon !== undefined) return { path: daemon.config, daemon };
+  const why = `no daemon in ${run} says which configuration it has`;
+  process.stderr.write(`xsock: ${printable(`${why}: checking ${DEFAULT_CONFIG_PATH}`)}\n`);
+  return { path: DEFAULT_CONFIG_PATH, daemon };
+}
+
+/** The warnings. Throws `CONFIG_INVALID` and `FILE_ACCESS`. */
+async function check({ path, daemon }: Subject): Promise<readonly ConfigWarning[]> {
+  const overrides = { run: daemon?.run, logLevel: undefined };
+  const self = daemon === undefined ? undefined : toDomId(daemon.domid);
+  const config = await checkConfiguration(path, overrides, self);
+  if (daemon === undefined) return config.warnings;
+  const known = knownNames(daemon);
+  return [...config.warnings, ...unknowableNames(config, known), ...absentNames(config, known)];
 }
 
 export const checkVerb: Verb = {
@@ -49,13 +69,10 @@ export const checkVerb: Verb = {
   arity: [0, 1],
   json: true,
   async execute({ operands: [operand], run, json }) {
-    const subject =
-      operand === undefined
-        ? await subjectOf(run)
-        : { path: operand, run: undefined, domid: undefined };
+    const subject = await subjectOf(operand, run);
     const { path } = subject;
     try {
-      const { warnings } = await check(subject);
+      const warnings = await check(subject);
       if (json) {
         printJson({ ok: true, config: path, problems: [], warnings });
       } else {

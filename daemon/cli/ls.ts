@@ -11,6 +11,7 @@ function detail(service: ServiceStatus): string {
   if (service.direction === 'exported') {
     const allowed = service.allowed.length === 0 ? 'nobody' : service.allowed.join(', ');
     parts.push(`to ${service.target}, for ${allowed}`);
+    if (service.absent.length > 0) parts.push(`no peer is called ${service.absent.join(', ')} now`);
   } else {
     parts.push(service.sockets.length === 0 ? 'not imported' : service.sockets.join(' '));
   }

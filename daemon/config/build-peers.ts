@@ -17,7 +17,6 @@ export function buildPeers(root: LocatedMap, report: Report): readonly PeerConfi
     if (domidNode !== undefined && domid !== undefined) domids.add(domid, domidNode, report);
     const name = nameNode?.value;
     if (domid === undefined && name === undefined) return [];
-    const { file, line, column } = item.place;
-    return [{ domid, name, source: { file, line, column } }];
+    return [{ domid, name, source: item.place }];
   });
 }

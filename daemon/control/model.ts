@@ -109,6 +109,8 @@ export type ServiceStatus =
       readonly target: string;
       /** Who may open it, as the configuration says, e.g. `1`, `web`, `*`; empty: nobody. */
       readonly allowed: readonly string[];
+      /** Names among them that no peer has now. */
+      readonly absent: readonly string[];
       /** Own sockets in the view that lead to it. */
       readonly sockets: readonly string[];
       readonly problem: string | null;

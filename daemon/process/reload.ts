@@ -1,6 +1,6 @@
 /** One reload at a time, whoever asks for it; the service manager is told of each. */
 import type { Config } from '../config/config.js';
-import { formatWarning } from '../config/problems.js';
+import { type ConfigWarning, formatWarning } from '../config/problems.js';
 import type { LastReload, ReloadResult } from '../control/model.js';
 import { messageOf } from '../errors.js';
 import type { Notifier } from '../systemd/notify.js';
@@ -10,6 +10,8 @@ export interface ReloaderParts {
   readonly load: () => Promise<Config>;
   /** Makes the daemon go by it; what was changed, a sentence each. */
   readonly apply: (config: Config) => Promise<readonly string[]>;
+  /** What is to be warned of now that it is in force. */
+  readonly judge: (config: Config) => Promise<readonly ConfigWarning[]>;
   readonly notifier: Pick<Notifier, 'reloading' | 'ready'>;
   /** The configuration at the start: its run directory holds for the life of the process. */
   readonly initial: Config;
@@ -42,7 +44,7 @@ export class Reloader {
   }
 
   async #reload(): Promise<ReloadResult> {
-    const { load, apply, notifier, initial, now = Date.now } = this.#parts;
+    const { load, apply, judge, notifier, initial, now = Date.now } = this.#parts;
     notifier.reloading();
     try {
       const config = await load();
@@ -53,6 +55,7 @@ export class Reloader {
         );
       }
       const changes = await apply({ ...config, run: initial.run });
+      warnings.push(...(await judge(config)).map(formatWarning));
       this.#last = { at: now(), ok: true, error: null };
       notifier.ready('serving');
       return { changes, warnings };

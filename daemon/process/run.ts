@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import { formatWarning } from '../config/problems.js';
+import { absentNames, unknowableNames } from '../config/unknown-names.js';
 import type { ControlModel } from '../control/model.js';
 import { serveControl } from '../control/server.js';
 import { Daemon } from '../daemon.js';
@@ -27,6 +28,7 @@ import type { DaemonCommand } from './options.js';
 import { pumpCount } from './pumps.js';
 import { Reloader } from './reload.js';
 import { Shutdown, type ShutdownCause, watchSignals } from './shutdown.js';
+import { knownNames, warnOfStart } from './start-warnings.js';
 import { logStatus } from './status-dump.js';
 import { openXenstore, takeDomain, takeRunDirectory } from './surroundings.js';
 
@@ -114,6 +116,10 @@ async function serve(
       await access.refresh();
       return daemon.reload(next);
     },
+    judge: async next => {
+      const known = knownNames(await daemon.status());
+      return [...unknowableNames(next, known), ...absentNames(next, known)];
+    },
     notifier,
   });
   const model = controlModel(daemon, reloader);
@@ -180,6 +186,7 @@ async function startDaemon(
     daemon.stop(0).catch((err: unknown) => log.error({ err }, 'the daemon did not end in order'));
   });
   await daemon.start();
+  warnOfStart(config, await daemon.status(), log);
   return daemon;
 }
 

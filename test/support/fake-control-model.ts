@@ -84,6 +84,7 @@ const SERVICES: readonly ServiceStatus[] = [
     port: 8005,
     target: 'unix:/var/run/xend.sock',
     allowed: ['1', 'web'],
+    absent: [],
     sockets: ['/run/xsock/0/xend'],
     problem: null,
   },

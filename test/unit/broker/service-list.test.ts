@@ -24,7 +24,11 @@ t.test('sockets and problems are with their service', async t => {
         name: parseServiceName('xend'),
         port: undefined,
         target: { kind: 'tcp', host: '::1', port: 80 },
-        allow: [{ peer: { kind: 'any' }, source }],
+        allow: [
+          { peer: { kind: 'any' }, source },
+          { peer: { kind: 'name', name: 'web' }, source },
+          { peer: { kind: 'name', name: 'app' }, source },
+        ],
         self: true,
         vchan: [],
         source,
@@ -45,7 +49,13 @@ t.test('sockets and problems are with their service', async t => {
         : [shown('http', 80, '/r/3/http'), shown('http', 80, '/r/3/port/80'), shown(undefined, 81)],
   });
   t.match(list, [
-    { direction: 'exported', name: 'xend', target: 'tcp:[::1]:80', sockets: ['/r/0/xend'] },
+    {
+      direction: 'exported',
+      name: 'xend',
+      target: 'tcp:[::1]:80',
+      sockets: ['/r/0/xend'],
+      absent: ['app'],
+    },
     { direction: 'imported', port: 80, sockets: ['/r/3/http', '/r/3/port/80'], problem: null },
     { direction: 'imported', name: null, port: 81, sockets: [], problem: 'EMFILE' },
   ]);

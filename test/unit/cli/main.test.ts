@@ -83,6 +83,14 @@ t.test('ls', async t => {
   t.match(await xsock('ls', HOSTILE_NAME), { code: 0, stdout: /port\/22/ });
 });
 
+t.test('ls shows names in allow-lists that nobody has', async t => {
+  const { xsock, model } = await serve(t);
+  const [first, ...others] = await model.services();
+  if (first?.direction !== 'exported') throw new Error('another service than expected');
+  model.services = async () => [{ ...first, absent: ['web'] }, ...others];
+  t.match((await xsock('ls')).stdout, /for 1, web; no peer is called web now$/m);
+});
+
 t.test('streams', async t => {
   const { xsock, model } = await serve(t);
   const { stdout } = await xsock('streams');
@@ -171,6 +179,29 @@ exports: [{port: 1, target: "unix:/a", vchan: [{peer: 0, path: ${path}}]}]
   const alone = await runProgram(t, XSOCK, ['check', '--json', file]);
   t.match(JSON.parse(alone.stdout), { ok: false, config: file });
   t.notMatch(alone.stdout, path, 'whose domain it is for is not known');
+});
+
+t.test('check warns of names that nobody has, as far as the daemon knows', async t => {
+  const { run, model } = await serve(t);
+  const status = { ...(await model.status()), config: join(run, 'its.yaml') };
+  writeFileSync(
+    status.config,
+    'exports: [{port: 1, target: "unix:/a", allow: [web, app]}]\nimports: [{peer: Domain-0}, {peer: db}]\n',
+  );
+  const warningsIn = async (domid: number): Promise<readonly string[]> => {
+    model.status = async () => ({ ...status, domid });
+    // Named, it is still the daemon's.
+    const { stdout } = await runProgram(t, XSOCK, ['--run', run, 'check', status.config]);
+    return stdout.split('\n').slice(0, -2);
+  };
+  t.match(await warningsIn(0), [
+    /its\.yaml:1:53: exports\[0\]\.allow\[1\]: warning: "app" matches nobody now: no domain/,
+    /its\.yaml:2:29: imports\[1\]: warning: "db" matches nobody now: no domain/,
+  ]);
+  t.match(await warningsIn(3), [
+    /"app" matches nobody: domain 3 is told no names; use its domid, .* directory\.trust here/,
+    /"db" matches nobody: domain 3 is told no names/,
+  ]);
 });
 
 t.test('check without a daemon says which file it reads', async t => {

@@ -25,6 +25,10 @@ function reloader(...texts: readonly (string | Error)[]) {
       applied.push(config);
       return [`change ${applied.length}`];
     },
+    judge: async ({ drainTimeout }) =>
+      drainTimeout === 7000
+        ? [{ file: '/c.yaml', line: 1, column: 1, path: 'x', message: 'odd' }]
+        : [],
     notifier: {
       reloading: () => told.push('reloading'),
       ready: status => told.push(`ready: ${status}`),
@@ -63,6 +67,11 @@ t.test('the last result is kept', async t => {
   t.same(subject.last, { at: 5000, ok: false, error: 'bad' });
   await subject.reload();
   t.same(subject.last, { at: 5000, ok: true, error: null });
+});
+
+t.test('what is odd once it is in force is told, too', async t => {
+  const { reloader: subject } = reloader('drain-timeout: 7s\nrun: /run/a');
+  t.same((await subject.reload()).warnings, ['/c.yaml:1:1: x: warning: odd']);
 });
 
 t.test('the run directory stays', async t => {
