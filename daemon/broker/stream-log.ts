@@ -9,6 +9,17 @@ export type StreamEvent = Extract<
   { readonly kind: 'stream-opened' | 'stream-refused' | 'stream-closed' }
 >;
 
+/** For the one refusal whose cause lies in this system's rights, and which no waiting mends. */
+const NO_ACCESS = {
+  remedy:
+    "this daemon's user may not connect to the target: grant it with setfacl(1), a group or a drop-in" +
+    ' (docs/configuration.md, "Targets of other users")',
+};
+
+function remedyOf({ detail }: Extract<StreamEvent, { readonly kind: 'stream-refused' }>): object {
+  return /^unix:.*: Permission denied$/s.test(detail) ? NO_ACCESS : {};
+}
+
 export class StreamLog {
   readonly #logs: PeerLogs;
 
@@ -32,7 +43,7 @@ export class StreamLog {
         };
         // Denied here, or of concern to whoever runs the target; the rest is the peer's business.
         if (direction === 'outgoing') log.debug(line, 'stream refused by the peer');
-        else log.info(line, 'stream refused');
+        else log.info({ ...line, ...remedyOf(event) }, 'stream refused');
         return;
       }
       case 'stream-closed': {

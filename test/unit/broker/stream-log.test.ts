@@ -30,7 +30,13 @@ function setUp() {
   const text: string[] = [];
   output.on('data', (chunk: Buffer) => text.push(chunk.toString()));
   const log = pino({ base: null }, output);
-  const lines = (): { peer: number; msg: string; service?: string; count?: number }[] =>
+  const lines = (): {
+    peer: number;
+    msg: string;
+    service?: string;
+    count?: number;
+    remedy?: string;
+  }[] =>
     text
       .join('')
       .split('\n')
@@ -48,6 +54,20 @@ t.test('a refusal here is written, with the name as text; one by the peer is not
     [{ peer: 3, msg: 'stream refused' }],
   );
   t.notOk(lines()[0]?.service?.includes('\u001b'));
+});
+
+t.test('a target that the daemon may not connect to: the line says what to do', async t => {
+  const { log, lines } = setUp();
+  const detail = (text: string) => ({
+    ...refused('incoming', 'xend'),
+    reason: 'target-unavailable' as const,
+    detail: text,
+  });
+  log.write(PEER, detail('unix:/run/xend/xmlrpc.sock: Permission denied'));
+  log.write(OTHER, detail('unix:/run/xend/xmlrpc.sock: No such file or directory'));
+  const [denied, missing] = lines();
+  t.match(denied?.remedy, /setfacl.*Targets of other users/);
+  t.equal(missing?.remedy, undefined);
 });
 
 t.test('a peer that is refused without end is summed up; others are not affected', async t => {
