@@ -108,6 +108,7 @@ export class Daemon {
       self: domid,
       run: config.run,
       logs: this.#logs,
+      intact: () => this.#store.intact(),
       onPortsResting: () => this.#presence.look(),
     });
     this.#peers = new Peers(this.#context);

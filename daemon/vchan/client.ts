@@ -20,6 +20,8 @@ export interface ClientParts {
   readonly plane: VchanPlane;
   readonly xenstore: Xenstore;
   readonly logs: PeerLogs;
+  /** False: xenstored came back empty, and what it does not show it may only have forgotten. */
+  readonly intact: () => Promise<boolean>;
 }
 
 export class VchanClient {
@@ -31,6 +33,8 @@ export class VchanClient {
   #relay: number | undefined;
   #watch: Watch | undefined;
   #changed: () => void = () => {};
+  /** The server has published again since xenstored came back empty. */
+  #republished = false;
   #stopped = false;
 
   /** `door`: the id of the open door; it is closed by whoever has opened it. */
@@ -85,9 +89,16 @@ export class VchanClient {
     }
   }
 
-  /** A destroyed domain says nothing on its page; its nodes go. A server that ends says so first. */
+  /**
+   * A destroyed domain says nothing on its page; its nodes go. A server that ends says so first. Nodes that an
+   * empty xenstored has forgotten say nothing of the stream.
+   */
   async #endIfGone(relay: number): Promise<void> {
-    if ((await this.#word(RING_REF)) === undefined && relay === this.#relay) {
+    const there = (await this.#word(RING_REF)) !== undefined;
+    const intact = await this.#parts.intact();
+    if (there) {
+      this.#republished = !intact;
+    } else if ((intact || this.#republished) && relay === this.#relay) {
       this.#parts.plane.terminate(relay);
     }
   }

@@ -4,7 +4,7 @@
  * meets the old one.
  */
 import type { ExportConfig, VchanOffer } from '../config/config.js';
-import type { VchanEvent, VchanPlane } from '../dataplane/vchan.js';
+import type { VchanEvent, VchanOfferAddress, VchanPlane } from '../dataplane/vchan.js';
 import { isXsockError } from '../errors.js';
 import type { DomId } from '../ids.js';
 import { retryDelay } from '../link/backoff.js';
@@ -31,7 +31,9 @@ export class VchanServer {
   readonly #target: ExportConfig['target'];
   readonly #nodes: VchanNodes;
   readonly #log: LineLog;
-  #relay: number | undefined;
+  #relay: VchanOfferAddress | undefined;
+  /** The nodes name the relay there is, for all we know. */
+  #published = false;
   #failures = 0;
   #retry: NodeJS.Timeout | undefined;
   /** Offers are made and nodes written one after the other. */
@@ -52,7 +54,7 @@ export class VchanServer {
   }
 
   handle(event: Ended): void {
-    if (event.relay !== this.#relay) {
+    if (event.relay !== this.#relay?.relay) {
       return;
     }
     this.#relay = undefined;
@@ -63,12 +65,10 @@ export class VchanServer {
     this.#again();
   }
 
-  /** xenstored is back: what we published may be lost. */
+  /** What we published may be lost. The channel is as it was, with whoever uses it. */
   publishAgain(): void {
-    const relay = this.#relay;
-    if (relay !== undefined) {
-      this.#parts.plane.terminate(relay);
-    }
+    this.#published = false;
+    this.#next(() => this.#begin());
   }
 
   async stop(): Promise<void> {
@@ -76,7 +76,7 @@ export class VchanServer {
     clearTimeout(this.#retry);
     await this.#turn;
     if (this.#relay !== undefined) {
-      this.#parts.plane.terminate(this.#relay);
+      this.#parts.plane.terminate(this.#relay.relay);
     }
     await this.#withdraw();
   }
@@ -92,6 +92,10 @@ export class VchanServer {
 
   #next(step: () => Promise<void>): void {
     this.#turn = this.#turn.then(step).catch((error: unknown) => {
+      // Published again when xenstored is back.
+      if (isXsockError(error, 'XENSTORE_GONE')) {
+        return;
+      }
       this.#failures += 1;
       this.#log.error({ err: error }, 'failed to offer the vchan server');
       this.#again();
@@ -99,22 +103,23 @@ export class VchanServer {
   }
 
   async #begin(): Promise<void> {
-    if (this.#stopped || this.#relay !== undefined) {
+    if (this.#stopped) {
       return;
     }
-    const { plane } = this.#parts;
-    const { relay, ringRef, eventChannel } = await plane.serve(
-      this.#offer.peer,
-      RING_ORDER,
-      this.#target,
-    );
-    this.#relay = relay;
-    try {
-      await this.#nodes.publish(ringRef, eventChannel);
-    } catch (error) {
-      this.#relay = undefined;
-      plane.terminate(relay);
-      throw error;
+    if (this.#relay === undefined) {
+      this.#published = false;
+      this.#relay = await this.#parts.plane.serve(this.#offer.peer, RING_ORDER, this.#target);
+    }
+    if (!this.#published) {
+      // Before it is written: whoever asks meanwhile has it written once more.
+      this.#published = true;
+      const { ringRef, eventChannel } = this.#relay;
+      try {
+        await this.#nodes.publish(ringRef, eventChannel);
+      } catch (error) {
+        this.#published = false;
+        throw error;
+      }
     }
   }
 

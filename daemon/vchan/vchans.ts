@@ -20,6 +20,8 @@ export interface VchansParts {
   readonly self: DomId;
   readonly run: string;
   readonly logs: PeerLogs;
+  /** As Store.intact(). */
+  readonly intact: () => Promise<boolean>;
   /** Event channels wait for settleHypervisor(). */
   readonly onPortsResting: () => void;
 }
@@ -95,7 +97,7 @@ export class Vchans {
     return { commit: () => this.#commit(offers, doors, opened), abandon };
   }
 
-  /** xenstored is back. */
+  /** What is published may be lost. */
   publishAgain(): void {
     for (const { part } of this.#servers) part.publishAgain();
   }
@@ -126,10 +128,10 @@ export class Vchans {
     replaced: Door | undefined,
     opened: RunningClient[],
   ): Promise<void> {
-    const { xenstore, logs } = this.#parts;
+    const { xenstore, logs, intact } = this.#parts;
     const plane = this.#open();
     const door = await Door.open(plane, logs.of(settings.peer), settings, replaced, opened.length);
-    const part = new VchanClient({ plane, xenstore, logs }, settings, door.id);
+    const part = new VchanClient({ plane, xenstore, logs, intact }, settings, door.id);
     opened.push({ settings, door, part });
     await part.start();
   }

@@ -71,10 +71,10 @@ export class Testbed {
     domid: number,
     yaml = '',
     environment: Readonly<Record<string, string>> = {},
+    loopback = join(this.directory, 'm', 'domains', String(domid)),
   ): Promise<TestDaemon> {
     const config = this.writeConfig(domid, yaml);
     const run = this.path(`r${domid}`);
-    const loopback = join(this.directory, 'm', 'domains', String(domid));
     const args = ['--config', config, '--run', run, '--loopback', loopback, '--log-level', 'debug'];
     const process = startProgram(this.#test, XSOCKD, args, environment);
     let log = '';

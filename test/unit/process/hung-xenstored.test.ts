@@ -1,48 +1,23 @@
 /** A xenstored that takes requests and never answers: the daemon's start and end do not wait for it for ever. */
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { ControlClient } from '../../../daemon/control/client.js';
 import { eventually } from '../../support/eventually.js';
+import { proxiedDomain } from '../../support/proxied-domain.js';
 import { startProgram, XSOCKD } from '../../support/run-program.js';
 import { Testbed } from '../../support/testbed.js';
 
 /** Domain 0 of a machine, with a way to xenstored that can be made to hang. */
 async function domainWithProxy(t: Test, drain: string) {
   const testbed = await Testbed.start(t);
-  const domain = testbed.path('d0');
-  mkdirSync(domain);
-  symlinkSync(join(testbed.directory, 'm/domains/0/hypercall'), join(domain, 'hypercall'));
-  let hung = false;
-  const sockets = new Set<Socket>();
-  const proxy = createServer(from => {
-    const to = connect(testbed.xenstored(0));
-    for (const [socket, other] of [
-      [from, to],
-      [to, from],
-    ] as const) {
-      sockets.add(socket);
-      socket.on('error', () => other.destroy());
-      socket.on('close', () => other.destroy());
-      socket.on('data', data => {
-        if (!hung) other.write(data);
-      });
-    }
-  });
-  await new Promise<void>(resolve => proxy.listen(join(domain, 'xenstored'), resolve));
-  t.teardown(() => {
-    proxy.close();
-    for (const socket of sockets) socket.destroy();
-  });
+  const { directory, hang } = await proxiedDomain(t, testbed, 0);
   const config = testbed.path('xsock.yaml');
   writeFileSync(config, `drain-timeout: ${drain}\n`);
   const run = testbed.path('r');
   return {
-    hang: () => {
-      hung = true;
-    },
-    start: () => startProgram(t, XSOCKD, ['--config', config, '--run', run, '--loopback', domain]),
+    hang,
+    start: () =>
+      startProgram(t, XSOCKD, ['--config', config, '--run', run, '--loopback', directory]),
     serves: () => eventually(() => new ControlClient(run).status()),
   };
 }
