@@ -24,11 +24,14 @@ export interface LineLog {
 type Level = keyof LineLog;
 
 class LimitedLog implements LineLog {
+  /** Not a child of it: those keep the level that they were made with, whatever a reload says. */
   readonly #log: Logger;
+  readonly #fields: object;
   readonly #limiter: LineLimiter;
 
-  constructor(log: Logger, limiter: LineLimiter) {
+  constructor(log: Logger, fields: object, limiter: LineLimiter) {
     this.#log = log;
+    this.#fields = fields;
     this.#limiter = limiter;
   }
 
@@ -50,8 +53,8 @@ class LimitedLog implements LineLog {
     if (!this.#log.isLevelEnabled(level)) return;
     const kind = typeof first === 'string' ? first : (message ?? '');
     if (level !== 'debug' && !this.#limiter.mayWrite(kind)) return;
-    if (typeof first === 'string') this.#log[level](first);
-    else this.#log[level](first, message);
+    const fields = typeof first === 'string' ? this.#fields : { ...this.#fields, ...first };
+    this.#log[level](fields, typeof first === 'string' ? first : message);
   }
 }
 
@@ -67,8 +70,7 @@ export class PeerLogs {
 
   /** The log of this peer (undefined: of nobody in particular), with `fields` in each line. */
   of(peer: DomId | undefined, fields: object = {}): LineLog {
-    const log = this.#log.child({ peer, ...fields });
-    return new LimitedLog(log, this.#limiter(peer));
+    return new LimitedLog(this.#log, { peer, ...fields }, this.#limiter(peer));
   }
 
   /** The peer is gone: counts that are due are written, nothing is kept. */

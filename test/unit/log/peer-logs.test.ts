@@ -30,7 +30,7 @@ function setUp(level = 'info', perSecond = 0.001) {
       .split('\n')
       .filter(Boolean)
       .map(line => JSON.parse(line));
-  return { logs, lines, output };
+  return { log, logs, lines, output };
 }
 
 t.test('each peer and each kind has its own limit', async t => {
@@ -76,6 +76,15 @@ t.test('debug passes, and lines below the level use nothing up', async t => {
   for (let i = 0; i < 100; i += 1) quiet.logs.of(A).info('link is up');
   quiet.logs.of(A).warn('link is up');
   t.equal(quiet.lines().length, 1);
+});
+
+t.test('a level that is changed later counts at once', async t => {
+  const { log, logs, lines } = setUp('info');
+  const peer = logs.of(A);
+  peer.debug('not yet');
+  log.level = 'debug';
+  peer.debug({ err: new Error('why') }, 'now');
+  t.match(lines(), [{ level: 20, peer: 3, msg: 'now', err: { message: 'why' } }]);
 });
 
 t.test('kinds without end share a limit', async t => {
