@@ -4,6 +4,7 @@ import { type DestinationStream, type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
 import type { LogFormat, LogLevel } from './config/config.js';
 import { BoundedDestination } from './log/bounded-destination.js';
+import { neverBlock } from './log/terminal.js';
 
 export interface LogOptions {
   readonly level: LogLevel;
@@ -15,6 +16,7 @@ export interface LogOptions {
 
 export function createLogger({ level, format, destination }: LogOptions): Logger {
   const readable = format === 'pretty' || (format === 'auto' && destination.isTTY === true);
+  neverBlock(destination);
   const bounded = new BoundedDestination({
     target: destination,
     onResumed: dropped =>

@@ -1,6 +1,12 @@
 /** Whoever reads a daemon's log goes away, or stalls: the daemon serves on, and ends in order. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { lstatSync } from 'node:fs';
 import t, { type Test } from 'tap';
+import { ControlClient } from '../../daemon/control/client.js';
 import { eventually } from '../support/eventually.js';
+import { findProgram, installed } from '../support/installed.js';
+import { XSOCKD } from '../support/run-program.js';
 import { echo, echoes, serve } from '../support/streams.js';
 import { socketOf, stopDaemon, Testbed } from '../support/testbed.js';
 
@@ -50,4 +56,42 @@ t.test('it stalls, and comes back', async t => {
   t.equal(await stopped, 0, 'ends in order although its last lines cannot be written');
   child.stderr.resume();
   t.equal(await stopDaemon(high), 0);
+});
+
+/** Starts a program with a terminal as its standard error, whose output nobody takes. */
+const STOPPED_TERMINAL = `
+import os, pty, subprocess, sys
+master, slave = pty.openpty()
+child = subprocess.Popen(sys.argv[1:], stderr=slave)
+print(child.pid, flush=True)
+sys.exit(child.wait())
+`;
+
+t.test('it is a terminal whose output is stopped', { skip: installed('python3') }, async t => {
+  const testbed = await Testbed.start(t);
+  await serve(t, testbed.path('echo'), echo);
+  const config = testbed.writeConfig(
+    0,
+    `exports: [{name: echo, target: "unix:${testbed.path('echo')}", self: true}]\n`,
+  );
+  const run = testbed.path('r0');
+  const python = spawn(findProgram('python3') ?? '', [
+    ...['-c', STOPPED_TERMINAL, process.execPath, XSOCKD, '--config', config, '--run', run],
+    ...['--loopback', testbed.path('m/domains/0'), '--log-level', 'debug'],
+  ]);
+  const [line] = (await once(python.stdout, 'data')) as [Buffer];
+  const pid = Number(line);
+  const ended = once(python, 'exit');
+  t.teardown(() => {
+    if (python.exitCode === null) process.kill(pid, 'SIGKILL');
+  });
+  const path = `${run}/0/echo`;
+  await eventually(async () => lstatSync(path));
+  // A terminal holds some 64 KiB at most.
+  for (let i = 0; i < 10; i += 1) {
+    await Promise.all(Array.from({ length: 100 }, () => echoes(path, 10)));
+  }
+  t.match(await new ControlClient(run).status(), { pid });
+  process.kill(pid, 'SIGTERM');
+  t.same(await ended, [0, null]);
 });
