@@ -2,6 +2,7 @@
  * The daemon: joins discovery, links, policy and view around one data plane. Opens nothing itself; what
  * it works on is handed to it (process/run.ts), so that tests can hand it something else.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { describeChanges } from './broker/changes.js';
 import type { BrokerContext, Settings } from './broker/context.js';
@@ -29,6 +30,9 @@ import { PeerLogs } from './log/peer-logs.js';
 import { View } from './service/view.js';
 import { Vchans } from './vchan/vchans.js';
 import type { Xenstore } from './xenstore/xenstore.js';
+
+/** Milliseconds that the end waits for a reload: peers are to be told goodbye, also if xenstored hangs. */
+const RELOAD_PATIENCE = 500;
 
 export interface DaemonParts {
   readonly config: Config;
@@ -207,9 +211,9 @@ export class Daemon {
   async stop(drain: number): Promise<void> {
     if (!this.#stopping) {
       this.#stopping = true;
-      // What a reload waits for is given up; what it has begun to change is finished first.
+      // What a reload waits for is given up; what it has begun to change is finished first, unless it hangs.
       this.#ending.abort(new XsockError('CONTROL_REFUSED', 'the daemon is stopping'));
-      await this.#reloading;
+      await Promise.race([this.#reloading, delay(RELOAD_PATIENCE, undefined, { ref: false })]);
     }
     // All at once: should xenstored hang, peers are told goodbye and streams end all the same.
     await Promise.all([

@@ -74,14 +74,15 @@ export class Door {
     this.#file = { ...this.#file, path: this.#place };
   }
 
+  /** The file first: should the plane be closed already, it must not stay. */
   close(): void {
-    this.#plane.closeDoor(this.id);
     try {
       if (this.#file !== undefined) removeIfThere(this.#file);
     } catch (error) {
       this.#log.warn({ err: error, path: this.#place }, 'the socket cannot be removed');
     }
     removeDirectories(this.#place);
+    this.#plane.closeDoor(this.id);
   }
 
   #lost(): string {

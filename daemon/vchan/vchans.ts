@@ -167,9 +167,9 @@ export class Vchans {
   }
 
   async #end(running: RunningServer | RunningClient): Promise<void> {
-    const stopped = running.part.stop();
-    if ('door' in running) running.door.close();
     try {
+      const stopped = running.part.stop();
+      if ('door' in running) running.door.close();
       await stopped;
     } catch (error) {
       const log = this.#parts.logs.of(running.settings.peer);

@@ -79,6 +79,26 @@ t.test('a reload that is refused changes nothing', async t => {
   await t.rejects(guest.daemon.reload(refused), { message: 'the daemon is stopping' });
 });
 
+t.test('a reload that hangs does not hold up the end', async t => {
+  const { boot } = await setUpHost(t, [0, 3]);
+  const dom0 = await boot(0);
+  const guest = await boot(3);
+  await dom0.until(3, 'up');
+  let asked = (): void => {};
+  const waiting = new Promise<void>(resolve => {
+    asked = resolve;
+  });
+  guest.xenstore.watch = () => {
+    asked();
+    return new Promise(() => {});
+  };
+  const trusting = { ...guest.config, directory: { publish: [], trust: true } };
+  void guest.daemon.reload(trusting);
+  await waiting;
+  await guest.daemon.stop(0);
+  await dom0.until(3, 'absent');
+});
+
 t.test('a peer that is dropped and wanted again is announced again', async t => {
   const { host, boot } = await setUpHost(t, [0, 3, 4]);
   const other = await boot(4, { peers: [peerConfig(3)] });
