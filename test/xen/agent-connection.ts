@@ -21,6 +21,7 @@ export class AgentConnection {
   readonly #server: Server;
   readonly #pending = new Map<number, Pending>();
   #socket: Socket | undefined;
+  #isGone = false;
   #nextId = 1;
 
   private constructor(server: Server) {
@@ -44,7 +45,10 @@ export class AgentConnection {
     this.#socket = socket;
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#lost());
-    createInterface({ input: socket }).on('line', line => {
+    const lines = createInterface({ input: socket });
+    // It repeats the socket's error, which QEMU causes when it ends with bytes unread.
+    lines.on('error', () => socket.destroy());
+    lines.on('line', line => {
       const answer = JSON.parse(line) as Answer;
       const pending = this.#pending.get(answer.id);
       this.#pending.delete(answer.id);
@@ -54,6 +58,7 @@ export class AgentConnection {
   }
 
   #lost(): void {
+    this.#isGone = true;
     for (const { reject } of this.#pending.values()) reject(new Error('the machine is gone'));
     this.#pending.clear();
   }
@@ -63,6 +68,7 @@ export class AgentConnection {
     operation: Name,
     parameters: ParametersOf<Name>,
   ): Promise<ResultOf<Name>> {
+    if (this.#isGone) return Promise.reject(new Error('the machine is gone'));
     const call: RoutedCall = { to, id: this.#nextId++, operation, parameters };
     return new Promise<unknown>((resolve, reject) => {
       this.#pending.set(call.id, { resolve, reject });

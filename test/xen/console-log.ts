@@ -8,9 +8,14 @@ export class ConsoleLog {
   readonly #begin = performance.now();
   readonly #last: string[] = [];
 
-  constructor(path: string, source: Readable) {
+  constructor(path: string, sources: readonly Readable[]) {
     this.#file = createWriteStream(path);
-    createInterface({ input: source }).on('line', line => this.#add(line.replace(/\r$/, '')));
+    this.#file.on('error', error => this.#last.push(`the console is not kept: ${error.message}`));
+    for (const input of sources) {
+      const lines = createInterface({ input });
+      lines.on('line', line => this.#add(line.replace(/\r$/, '')));
+      lines.on('error', error => this.#add(`the console ends: ${String(error)}`));
+    }
   }
 
   #add(line: string): void {

@@ -116,20 +116,22 @@ export class XenLab {
     const qemu = spawn('nice', ['-n', '5', 'qemu-system-x86_64', ...qemuArguments(run, options)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const log = new ConsoleLog(logFile, qemu.stdout);
-    const ended = once(qemu, 'exit').then(() => {
+    // What QEMU itself has to say comes there, too: it may end before Xen says a word.
+    const log = new ConsoleLog(logFile, [qemu.stdout, qemu.stderr]);
+    const ended = once(qemu, 'exit').finally(() => {
       agents.close();
       rmSync(run, { recursive: true, force: true });
     });
     const lab = new XenLab(options, share, qemu, log, agents);
     const tooLong = setTimeout(() => qemu.kill('SIGKILL'), 120_000);
-    await Promise.race([
-      agents.connected,
-      ended.then(() => {
-        throw new Error(`Xen did not boot:\n${log.tail()}`);
-      }),
-    ]);
-    clearTimeout(tooLong);
+    const early = ended.then(() => {
+      throw new Error(`Xen did not boot:\n${log.tail()}`);
+    });
+    try {
+      await Promise.race([agents.connected.catch(() => early), early]);
+    } finally {
+      clearTimeout(tooLong);
+    }
     await lab.dom0.run(['cp', '/share/vmlinux', '/share/guest.cpio', '/tmp/']);
     return lab;
   }

@@ -49,6 +49,7 @@ export class Connection {
       for (const message of this.#decoder.push(chunk)) {
         if (!this.#socket.destroyed) {
           this.#send(encodeMessage(answerRequest(this.#store, this.#session, message)));
+          this.#session.fireFresh();
         }
       }
     } catch (error) {

@@ -24,6 +24,8 @@ export class Session {
   readonly transactions = new Map<number, Transaction>();
   readonly #sendEvent: SendEvent;
   #watches: SessionWatch[] = [];
+  /** Set by the request that is being answered. */
+  #fresh: SessionWatch[] = [];
 
   constructor(domid: number, sendEvent: SendEvent) {
     this.domid = domid;
@@ -34,7 +36,7 @@ export class Session {
     return this.#watches.length;
   }
 
-  /** `inUse`: watches of the whole domain. Fires once at once. */
+  /** `inUse`: watches of the whole domain. It fires once by fireFresh(). */
   addWatch(watch: SessionWatch, inUse: number, limits: XenstoredLimits): void {
     if (this.#watches.some(({ path, token }) => path === watch.path && token === watch.token)) {
       throw new StoreError('EEXIST');
@@ -43,7 +45,14 @@ export class Session {
       throw new StoreError('E2BIG');
     }
     this.#watches.push(watch);
-    this.#tell(watch, watch.path);
+    this.#fresh.push(watch);
+  }
+
+  /** The request was answered: a new watch fires once, and never before its answer, as with Xen's xenstoreds. */
+  fireFresh(): void {
+    for (const watch of this.#fresh.splice(0)) {
+      this.#tell(watch, watch.path);
+    }
   }
 
   removeWatch(path: string, token: string): void {

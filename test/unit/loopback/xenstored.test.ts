@@ -294,6 +294,21 @@ t.test('unknown and forbidden requests, and bad paths, are answered', async t =>
   t.equal(await ask(MessageType.isDomainIntroduced, joinFields(['9'])), 'F\0');
 });
 
+t.test('a new watch is answered first, then it fires', async t => {
+  const { directory } = await start(t, [3]);
+  const raw = connect(join(directory, '3'));
+  t.teardown(() => raw.destroy());
+  const decoder = new MessageDecoder();
+  const payload = joinFields(['data/x', 'token']);
+  raw.write(encodeMessage({ type: MessageType.watch, requestId: 7, transaction: 0, payload }));
+  const types: number[] = [];
+  while (types.length < 2) {
+    const [chunk] = (await once(raw, 'data')) as [Buffer];
+    types.push(...decoder.push(chunk).map(({ type }) => type));
+  }
+  t.same(types, [MessageType.watch, MessageType.watchEvent]);
+});
+
 t.test('a client that never reads is dropped, not fed for ever', async t => {
   const { directory, as } = await start(t, [0, 3], { pendingEvents: 50 });
   const deaf = connect(join(directory, '3'));
