@@ -1,45 +1,69 @@
-/** Sockets of a configuration whose paths would not fit in `sun_path`. Pure. */
+/** Where sockets of a configuration will be, as far as its text says, and which of these paths are too long. Pure. */
 import { MAX_SOCKET_PATH } from '../http/unix-path.js';
 import type { Config, ImportConfig } from './config.js';
+import type { SourcePosition } from './position.js';
 import type { ConfigProblem, ConfigWarning } from './problems.js';
 
-interface TooLong {
-  readonly rule: ImportConfig;
+interface NamedSocket {
   readonly path: string;
-  readonly bytes: number;
+  readonly source: SourcePosition;
 }
 
-/** The sockets of raw vchans: one of them keeps the daemon from serving. */
+/** The sockets of raw vchans. One that cannot be made keeps the daemon from serving. */
+export function vchanSockets({ run, imports }: Config): readonly NamedSocket[] {
+  return named(
+    imports.filter(({ vchan }) => vchan !== undefined),
+    `${run}/vchan`,
+  );
+}
+
+/** Raw vchans whose sockets' paths are too long. */
 export function problemsOfPaths(config: Config): readonly ConfigProblem[] {
-  return tooLong(config, true).map(({ rule, path, bytes }) => ({
-    ...placeOf(rule),
+  return tooLong(vchanSockets(config)).map(({ path, source, bytes }) => ({
+    ...placeOf(source),
     found: `the socket ${path} (${bytes} bytes)`,
     expected: `${MAX_SOCKET_PATH} bytes at most: a shorter service name, or another run directory`,
   }));
 }
 
-/** The sockets of services that are named: one of them never appears. */
-export function warningsOfPaths(config: Config): readonly ConfigWarning[] {
-  return tooLong(config, false).map(({ rule, path, bytes }) => ({
-    ...placeOf(rule),
+/** Services that never appear, since the paths of their sockets are too long. */
+export function warningsOfPaths({ run, imports, exports }: Config): readonly ConfigWarning[] {
+  const own = exports.flatMap(({ name, self, source }) =>
+    // The own domid has a digit at least.
+    self && name !== undefined ? [{ path: `${run}/0/${name}`, source }] : [],
+  );
+  const others = named(
+    imports.filter(({ vchan }) => vchan === undefined),
+    run,
+  );
+  return tooLong([...own, ...others]).map(({ path, source, bytes }) => ({
+    ...placeOf(source),
     message: `never appears: the socket ${path} would have ${bytes} bytes, at most ${MAX_SOCKET_PATH} are possible; use a shorter service name or run directory`,
   }));
 }
 
-function tooLong({ run, imports }: Config, vchan: boolean): readonly TooLong[] {
-  return imports.flatMap(rule => {
-    const { peer, service } = rule;
-    const isKind = (rule.vchan !== undefined) === vchan;
-    if (!isKind || peer.kind !== 'domid' || service.kind !== 'name') return [];
-    const path = `${run}${vchan ? '/vchan' : ''}/${peer.domid}/${service.name}`;
-    const bytes = Buffer.byteLength(path);
-    return bytes > MAX_SOCKET_PATH ? [{ rule, path, bytes }] : [];
-  });
+function named(imports: readonly ImportConfig[], directory: string): readonly NamedSocket[] {
+  return imports.flatMap(({ peer, service, source }) =>
+    peer.kind === 'domid' && service.kind === 'name' && source !== undefined
+      ? [{ path: `${directory}/${peer.domid}/${service.name}`, source }]
+      : [],
+  );
 }
 
-function placeOf({
-  source,
-}: ImportConfig): Pick<ConfigProblem, 'file' | 'line' | 'column' | 'path'> {
-  const { file, line, column, path } = source ?? { file: '(default)', line: 1, column: 1 };
-  return { file, line, column, path: path ?? 'imports[]' };
+function tooLong(
+  sockets: readonly NamedSocket[],
+): readonly (NamedSocket & { readonly bytes: number })[] {
+  return sockets
+    .map(socket => ({ ...socket, bytes: Buffer.byteLength(socket.path) }))
+    .filter(({ bytes }) => bytes > MAX_SOCKET_PATH);
+}
+
+/** As a problem has it. */
+export function placeOf({
+  file,
+  line,
+  column,
+  path = '(rule)',
+}: SourcePosition): Pick<ConfigProblem, 'file' | 'line' | 'column' | 'path'> {
+  return { file, line, column, path };
 }

@@ -1,11 +1,12 @@
 /** The configuration that this process runs with: its files, and what the command line overrides. */
+import { lstatSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { problemsOfAnnouncement } from '../broker/announcement.js';
 import { prepareSettings } from '../broker/settings.js';
 import type { Config } from '../config/config.js';
 import { DEFAULT_CONFIG_PATH, loadConfig } from '../config/load.js';
-import { ConfigProblems } from '../config/problems.js';
-import { problemsOfPaths, warningsOfPaths } from '../config/socket-paths.js';
+import { type ConfigProblem, ConfigProblems } from '../config/problems.js';
+import { placeOf, problemsOfPaths, vchanSockets, warningsOfPaths } from '../config/socket-paths.js';
 import { isXsockError, XsockError } from '../errors.js';
 import type { DomId } from '../ids.js';
 import type { Overrides } from './options.js';
@@ -37,7 +38,30 @@ export async function checkConfiguration(
 ): Promise<Config> {
   const config = await loadConfiguration(path, overrides);
   await prepareSettings(config, self, new AbortController().signal);
+  const taken = takenPlaces(config);
+  if (taken.length > 0) throw new ConfigProblems(taken);
   return config;
+}
+
+/** Sockets of raw vchans where something else is. */
+function takenPlaces(config: Config): readonly ConfigProblem[] {
+  return vchanSockets(config).flatMap(({ path, source }) => {
+    const why = whyTaken(path);
+    if (why === undefined) return [];
+    const expected = 'nothing there: move it away';
+    return [{ ...placeOf(source), found: `${path}, ${why}`, expected }];
+  });
+}
+
+/** Undefined also for a socket, which may be the daemon's own, and where this user may not look. */
+function whyTaken(path: string): string | undefined {
+  try {
+    const there = lstatSync(path, { throwIfNoEntry: false });
+    return there === undefined || there.isSocket() ? undefined : 'which is not a socket';
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOTDIR' ? 'below what is not a directory' : undefined;
+  }
 }
 
 async function load(path: string): Promise<Config> {

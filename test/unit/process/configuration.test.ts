@@ -1,5 +1,5 @@
 /** What fits in no place: found when the configuration is read, not when it is used. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { problemsOfAnnouncement } from '../../../daemon/broker/announcement.js';
@@ -95,6 +95,32 @@ t.test('sockets with paths too long: of a raw vchan a problem, of a service a wa
   await t.rejects(loadConfiguration(vchan, overrides), {
     code: 'CONFIG_INVALID',
     message: /imports\[0\]: found the socket .*\/vchan\/3\/s+ \(130 bytes\), expected 107 bytes/,
+  });
+});
+
+t.test('the own socket of an export is looked at, too', async t => {
+  const name = 's'.repeat(60);
+  const file = fileWith(t, `exports: [{name: ${name}, target: "tcp:127.0.0.1:80", self: true}]\n`);
+  const overrides = { run: `/${'r'.repeat(60)}`, logLevel: undefined };
+  const { warnings } = await loadConfiguration(file, overrides);
+  t.match(warnings, [{ path: 'exports[0]', message: /would have 124 bytes/ }]);
+});
+
+t.test('a file where the socket of a raw vchan is to be is found by a check', async t => {
+  const run = temporaryDirectory(t);
+  const file = fileWith(t, 'imports: [{peer: 3, service: x, vchan: data/x}]\n');
+  const overrides = { run, logLevel: undefined };
+  t.ok(await checkConfiguration(file, overrides, undefined));
+  mkdirSync(join(run, 'vchan/3'), { recursive: true });
+  writeFileSync(join(run, 'vchan/3/x'), '');
+  await t.rejects(checkConfiguration(file, overrides, undefined), {
+    code: 'CONFIG_INVALID',
+    message: /1:11: imports\[0\]: found .*\/vchan\/3\/x, which is not a socket, expected nothing/,
+  });
+  rmSync(join(run, 'vchan'), { recursive: true });
+  writeFileSync(join(run, 'vchan'), '');
+  await t.rejects(checkConfiguration(file, overrides, undefined), {
+    message: /vchan\/3\/x, below what is not a directory/,
   });
 });
 
