@@ -1,5 +1,7 @@
-/** The daemon runs out of descriptors: it says which service suffers and what to do, and recovers by itself. */
+/** A limit of the system, or somebody else, is in the way: the daemon says what suffers, and recovers by itself. */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import t from 'tap';
 import { eventually } from '../support/eventually.js';
 import { findProgram, installed } from '../support/installed.js';
@@ -41,4 +43,36 @@ t.test('no descriptor is left to accept with', { skip: installed('prlimit') }, a
   });
   limit(1024);
   t.same(await answers, [true, true, true, true, true], 'those that waited are served');
+});
+
+t.test('a TCP port that somebody else has, until it is free', async t => {
+  const testbed = await Testbed.start(t);
+  await testbed.introduce(3, 'web');
+  await serve(t, testbed.path('echo'), echo);
+  await testbed.daemon(
+    3,
+    `exports: [{name: echo, target: "unix:${testbed.path('echo')}", allow: [0]}]\n`,
+  );
+  const squatter = createServer().listen(0, '127.0.0.1');
+  await once(squatter, 'listening');
+  const { port } = squatter.address() as AddressInfo;
+  const low = await testbed.daemon(
+    0,
+    `imports: [{peer: 3, service: echo, tcp: "127.0.0.1:${port}"}]\n`,
+  );
+  await socketOf(low, 3, 'echo');
+  const problems = async (): Promise<number | undefined> =>
+    (await low.control.status()).peers.find(({ domid }) => domid === 3)?.problems;
+  await eventually(async () => {
+    if ((await problems()) !== 1) throw new Error('status does not tell');
+  });
+  t.match(await low.control.services(), [{ name: 'echo', problem: /EADDRINUSE|in use/ }]);
+  squatter.close();
+  await eventually(async () => {
+    if ((await problems()) !== 0) throw new Error('not yet');
+  });
+  const socket = connect({ port, host: '127.0.0.1' });
+  const answer = once(socket, 'data');
+  socket.end('over TCP');
+  t.equal(String((await answer)[0]), 'over TCP');
 });
