@@ -2,10 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { join } from 'node:path';
 import t from 'tap';
 import { eventually } from '../support/eventually.js';
 import { findProgram, installed } from '../support/installed.js';
-import { echo, echoes, serve } from '../support/streams.js';
+import { dial, echo, echoes, serve } from '../support/streams.js';
 import { socketOf, Testbed } from '../support/testbed.js';
 
 t.test('no descriptor is left to accept with', { skip: installed('prlimit') }, async t => {
@@ -41,8 +42,18 @@ t.test('no descriptor is left to accept with', { skip: installed('prlimit') }, a
     remedy: /raise LimitNOFILE/,
     msg: 'accept failed on a service socket; retrying in 100 ms',
   });
+  // One that asks the control socket meets the same limit.
+  const told = () => low.log().split('accept failed on a service').length;
+  const before = told();
+  await dial(join(low.run, 'control'));
+  await eventually(async () => {
+    if (told() < before + 3) throw new Error('it has not looked yet');
+  });
   limit(1024);
   t.same(await answers, [true, true, true, true, true], 'those that waited are served');
+  await eventually(async () => {
+    t.match(await low.control.status(), { pid: low.process.child.pid }, 'and so is who asks');
+  });
 });
 
 t.test('a TCP port that somebody else has, until it is free', async t => {
