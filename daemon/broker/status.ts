@@ -46,7 +46,7 @@ function reasonOf({ state, problem, lastEnd }: Peer): string {
       // Without eyes nobody can tell whether it is there.
       return problem ?? lastEnd?.reason ?? WAITING.absent;
     default:
-      return lastEnd?.reason ?? WAITING[state.kind];
+      return problem ?? lastEnd?.reason ?? WAITING[state.kind];
   }
 }
 

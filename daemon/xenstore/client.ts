@@ -57,6 +57,7 @@ export class XenstoreClient implements Xenstore {
       options.reconnectDelay ?? (attempt => Math.min(100 * 2 ** attempt, 5_000));
     this.#answerTimeout = options.answerTimeout ?? ANSWER_TIMEOUT;
     this.#watches = new WatchRegistry({
+      watchesBlock: transport.watchesBlock,
       retryDelay:
         options.refusedDelay ?? (refusals => Math.min(1_000 * 2 ** (refusals - 1), 60_000)),
       onProblem: (path, problem) => {

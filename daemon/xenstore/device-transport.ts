@@ -1,8 +1,14 @@
-/** xenstore in a guest: the character device /dev/xen/xenbus, which carries the same messages as the socket. */
+/**
+ * xenstore in a guest: the character device /dev/xen/xenbus, which carries the same messages as the socket. Linux
+ * answers those about watches itself, within the write, once xenstored has answered its own request for them: see
+ * `watchesBlock` in transport.ts, and below for refusals.
+ */
 import { Duplex } from 'node:stream';
 import { loadNative, type NativeCharacterDevice } from '../dataplane/native.js';
+import { hasErrno } from '../dataplane/native-errors.js';
 import { messageOf, XsockError } from '../errors.js';
 import type { XenstoreTransport } from './transport.js';
+import { encodeMessage, joinFields, MessageDecoder, MessageType } from './wire.js';
 
 /**
  * Linux (seen on 6.1) hands a request to its xenbus thread where it lies, in the buffer of the open file,
@@ -10,13 +16,21 @@ import type { XenstoreTransport } from './transport.js';
  */
 const DEVICE_MAX_OUTSTANDING = 1;
 
+/** `onData`: with bytes; without any at the end. */
+export type OpenDevice = (
+  path: string,
+  onData: (data: Buffer | undefined) => void,
+) => NativeCharacterDevice;
+
+const openNative: OpenDevice = (path, onData) => new (loadNative().CharacterDevice)(path, onData);
+
 /** Lends a device the form of a stream; the addon reads, writes are short and done at once. */
 class DeviceStream extends Duplex {
   readonly #device: NativeCharacterDevice;
 
-  constructor(path: string) {
+  constructor(path: string, open: OpenDevice) {
     super();
-    this.#device = new (loadNative().CharacterDevice)(path, data => {
+    this.#device = open(path, data => {
       if (data === undefined) {
         this.destroy(new Error(`${path} has ended`));
       } else {
@@ -29,13 +43,19 @@ class DeviceStream extends Duplex {
     // The addon pushes whatever comes: xenstored sends only what was asked for or is watched.
   }
 
+  /** One message at a time, as Connection writes them. */
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
     try {
       this.#device.write(chunk);
-      done();
     } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)));
+      const refusal = asAnswer(chunk, error);
+      if (refusal === undefined) {
+        done(error instanceof Error ? error : new Error(String(error)));
+        return;
+      }
+      this.push(refusal);
     }
+    done();
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
@@ -44,13 +64,24 @@ class DeviceStream extends Duplex {
   }
 }
 
-export function deviceTransport(path: string): XenstoreTransport {
+/** What xenstored says against a watch (a quota, say) is the write's errno; a socket would bring an answer. */
+function asAnswer(request: Buffer, error: unknown): Buffer | undefined {
+  const [message] = new MessageDecoder().push(request);
+  const aboutWatch = message?.type === MessageType.watch || message?.type === MessageType.unwatch;
+  return message !== undefined && aboutWatch && hasErrno(error)
+    ? encodeMessage({ ...message, type: MessageType.error, payload: joinFields([error.code]) })
+    : undefined;
+}
+
+/** `open`: the addon's, unless a test has another. */
+export function deviceTransport(path: string, open: OpenDevice = openNative): XenstoreTransport {
   return {
     description: path,
     maxOutstanding: DEVICE_MAX_OUTSTANDING,
+    watchesBlock: true,
     connect: async () => {
       try {
-        return new DeviceStream(path);
+        return new DeviceStream(path, open);
       } catch (error) {
         throw new XsockError('XENSTORE_GONE', `xenstore cannot be reached: ${messageOf(error)}`, {
           subject: path,

@@ -11,6 +11,11 @@ export interface XenstoreTransport {
   readonly description: string;
   /** Requests that may be under way on one connection. */
   readonly maxOutstanding: number;
+  /**
+   * A request for or against a watch holds up this whole process, uninterruptibly, until xenstored has answered: it
+   * is made only just after xenstored has answered something else.
+   */
+  readonly watchesBlock: boolean;
   /** A new connection. Throws `XENSTORE_GONE` if nobody answers. */
   connect(): Promise<Duplex>;
 }
@@ -20,6 +25,7 @@ export function unixTransport(path: string): XenstoreTransport {
   return {
     description: path,
     maxOutstanding: SOCKET_MAX_OUTSTANDING,
+    watchesBlock: false,
     connect: () =>
       new Promise((resolve, reject) => {
         const socket = createConnection(path);

@@ -4,6 +4,7 @@
  */
 import { isXsockError, messageOf, type XsockError } from '../errors.js';
 import type { Connection } from './connection.js';
+import { OWN_DOMID } from './paths.js';
 import { joinFields, MessageType } from './wire.js';
 import type { Watch, WatchProblemListener } from './xenstore.js';
 
@@ -23,6 +24,8 @@ interface Registered {
 }
 
 export interface WatchRegistryParts {
+  /** As the transport says. */
+  readonly watchesBlock: boolean;
   /** Milliseconds until a watch that was refused `refusals` times in a row is asked for again. */
   readonly retryDelay: (refusals: number) => number;
   readonly onProblem: WatchProblemListener;
@@ -94,7 +97,7 @@ export class WatchRegistry {
     }
     watch.on = connection;
     try {
-      await connection.request(MessageType.watch, 0, joinFields([watch.path, watch.token]));
+      await this.#ask(connection, 'watch', watch);
     } catch (error) {
       if (!isXsockError(error)) {
         throw error;
@@ -112,6 +115,17 @@ export class WatchRegistry {
         this.#parts.onProblem(watch.path, undefined);
       }
     }
+  }
+
+  async #ask(
+    connection: Connection,
+    what: 'watch' | 'unwatch',
+    { path, token }: Registered,
+  ): Promise<void> {
+    if (this.#parts.watchesBlock) {
+      await alive(connection);
+    }
+    await connection.request(MessageType[what], 0, joinFields([path, token]));
   }
 
   #refused(watch: Registered, error: XsockError): void {
@@ -134,7 +148,7 @@ export class WatchRegistry {
     }
     try {
       // After the request that sets it, should that be under way: xenstored answers in order.
-      await watch.on.request(MessageType.unwatch, 0, joinFields([watch.path, watch.token]));
+      await this.#ask(watch.on, 'unwatch', watch);
     } catch (error) {
       // ENOENT: it has just been refused.
       const notSet =
@@ -142,6 +156,17 @@ export class WatchRegistry {
       if (!notSet) {
         throw error;
       }
+    }
+  }
+}
+
+/** Resolves when xenstored has answered, whatever it says. Throws `XENSTORE_GONE`. */
+async function alive(connection: Connection): Promise<void> {
+  try {
+    await connection.request(MessageType.read, 0, joinFields([OWN_DOMID]));
+  } catch (error) {
+    if (!isXsockError(error, 'XENSTORE')) {
+      throw error;
     }
   }
 }
