@@ -2,9 +2,12 @@
 // channels). Two implementations, loopback/ and xen/, that never see each other; test/contract/
 // runs on both.
 //
-// Threads: GrantedMemory may be called from any thread, one call at a time per object (callers hold
-// it in one place). Doorbells belongs to the pump thread alone, once the pump runs. Errors: every
-// call that can fail throws std::system_error with the errno of the hypervisor.
+// Threads: GrantedMemory, and what it hands out, may be used on any thread. Of Doorbells
+// allocate_unbound(), bind_interdomain(), close() and resting() may be called from any thread; the
+// others belong to the pump thread, once the pump runs. Whatever asks the hypervisor for something
+// or gives it back may block (a loopback machine is a process, which may be stopped), so the pump
+// thread calls none of it; fd(), notify(), drain() and unmask() never block. Errors: every call
+// that can fail throws std::system_error with the errno of the hypervisor.
 #pragma once
 
 #include <cstddef>

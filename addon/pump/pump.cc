@@ -240,21 +240,41 @@ void Pump::remove_dead_links() {
         }
         close_listeners_of(it->first);
         entry.source->remove(*entry.link);
-        hypervisor::Doorbells& doorbells = entry.link->doorbells();
-        const hypervisor::EventChannelPort port = entry.link->port();
-        const link::Seat seat = entry.link->seat();
         const bool quiet = entry.quiet;
-        entry.link.reset();     // unmap-notify rings the port,
-        doorbells.close(port);  // which therefore goes last
-        const LinkId id = it->first;
-        it = links_.erase(it);
-        if (seat.lanes->leave()) {
-            if (!quiet) {
-                events_.push(link::LinkReleased{id}, now_);
-            }
-        } else if (seat.number > 0) {
-            siblings_.lane_released(*seat.lanes, id);
+        auto release = [this, quiet, link = std::move(entry.link)]() mutable {
+            hypervisor::Doorbells& doorbells = link->doorbells();
+            const hypervisor::EventChannelPort port = link->port();
+            const link::Seat seat = link->seat();
+            const LinkId id = link->id();
+            link.reset();           // unmap-notify rings the port,
+            doorbells.close(port);  // which therefore goes last
+            released(id, seat, quiet);
+        };
+        if (entry.source == &self_source_) {
+            release();  // private memory, and of this thread alone
+        } else {
+            shared_->releaser.add(Releaser::Task(std::move(release)));
         }
+        it = links_.erase(it);
+    }
+}
+
+// On the releaser's thread, or ours.
+void Pump::released(LinkId id, const link::Seat& seat, bool quiet) {
+    if (seat.lanes->leave()) {
+        if (!quiet) {
+            events_.push(link::LinkReleased{id}, sys::Clock::now());
+        }
+    } else if (seat.number > 0) {
+        siblings_.lane_released(*seat.lanes, id);
+    }
+    look_at_resting_ports();
+}
+
+// Any thread but ours, where each turn does it.
+void Pump::look_at_resting_ports() {
+    if (hypervisor_.doorbells->resting() > 0) {
+        commands_.post([] {});
     }
 }
 

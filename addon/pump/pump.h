@@ -163,9 +163,11 @@ class Pump final : public link::Host {
     void run_timers();
     void tell_of_resting_ports();
     void remove_dead_links();
+    void released(link::LinkId link, const link::Seat& seat, bool quiet);
+    void look_at_resting_ports();
     [[nodiscard]] int timeout_ms() const;
     Entry& find(link::LinkId link);
-    void adopt(link::LinkId id, hypervisor::DomId peer, link::ChannelMemory memory,
+    void adopt(link::LinkId id, hypervisor::DomId peer, link::ChannelMemory&& memory,
                DoorbellSource& source, hypervisor::EventChannelPort port, link::Seat seat);
     [[nodiscard]] bool is_for_siblings(const link::Link& link, const link::Event& event) const;
     void accept(Listener& listener, sys::UniqueFd socket);

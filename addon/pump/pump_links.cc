@@ -12,29 +12,30 @@ namespace xsock::pump {
 
 using link::LinkId;
 
-void Pump::adopt(LinkId id, hypervisor::DomId peer, link::ChannelMemory memory,
+// What throws does so before it takes the memory: giving that back may block, and is the caller's.
+void Pump::adopt(LinkId id, hypervisor::DomId peer, link::ChannelMemory&& memory,
                  DoorbellSource& source, hypervisor::EventChannelPort port, link::Seat seat) {
     if (links_.contains(id)) {
         sys::throw_errno("lane", EEXIST);
     }
-    const link::Identity identity{options_.domid, peer, options_.instance};
-    now_ = sys::Clock::now();
-    auto link = std::make_unique<link::Link>(*this, id, identity, std::move(memory),
-                                             source.doorbells(), port, seat);
     if (!seat.lanes->join()) {
         sys::throw_errno("link", ENOLINK);
     }
+    const link::Identity identity{options_.domid, peer, options_.instance};
+    now_ = sys::Clock::now();
     Entry& entry = links_[id];
-    entry.link = std::move(link);
+    entry.link = std::make_unique<link::Link>(*this, id, identity, std::move(memory),
+                                              source.doorbells(), port, std::move(seat));
     entry.source = &source;
     source.add(*entry.link);
     entry.link->start();
 }
 
-// Granting and mapping may take milliseconds: not on the pump thread.
+// Granting and mapping may take milliseconds, and a hypervisor may not answer: not on the pump
+// thread.
 Pump::Offer Pump::offer(LinkId id, hypervisor::DomId peer, std::uint16_t order, link::Seat seat) {
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
-    const auto port = commands_.call([&] { return doorbells.allocate_unbound(peer); });
+    const auto port = doorbells.allocate_unbound(peer);
     try {
         link::ChannelMemory memory =
             order != 0         ? link::ChannelMemory::share(*hypervisor_.memory, peer, order, port)
@@ -44,7 +45,8 @@ Pump::Offer Pump::offer(LinkId id, hypervisor::DomId peer, std::uint16_t order, 
         commands_.call([&] { adopt(id, peer, std::move(memory), source_, port, std::move(seat)); });
         return {id, ring_ref, port};
     } catch (...) {
-        commands_.post([&doorbells, port] { doorbells.close(port); });
+        doorbells.close(port);
+        look_at_resting_ports();
         throw;
     }
 }
@@ -52,13 +54,14 @@ Pump::Offer Pump::offer(LinkId id, hypervisor::DomId peer, std::uint16_t order, 
 void Pump::connect(LinkId id, hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
                    hypervisor::EventChannelPort peer_port, link::Seat seat) {
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
-    const auto port = commands_.call([&] { return doorbells.bind_interdomain(peer, peer_port); });
+    const auto port = doorbells.bind_interdomain(peer, peer_port);
     try {
         link::ChannelMemory memory =
             link::ChannelMemory::map(*hypervisor_.memory, peer, ring_ref, port);
         commands_.call([&] { adopt(id, peer, std::move(memory), source_, port, std::move(seat)); });
     } catch (...) {
-        commands_.post([&doorbells, port] { doorbells.close(port); });
+        doorbells.close(port);
+        look_at_resting_ports();
         throw;
     }
 }

@@ -28,6 +28,7 @@ void Pumps::stop() {
     for (const auto& pump : pumps_) {
         pump->stop();
     }
+    shared_->releaser.stop();
 }
 
 Pump& Pumps::pump_of(const link::Lanes& lanes, unsigned lane) noexcept {

@@ -13,6 +13,7 @@
 #include "link/label.h"
 #include "link/lanes.h"
 #include "pump/event_queue.h"
+#include "pump/releaser.h"
 #include "sys/unique_fd.h"
 
 namespace xsock::pump {
@@ -22,6 +23,7 @@ struct Shared {
         : budget(memory_total), events(std::move(wake)) {}
     link::Budget budget;
     EventQueue events;
+    Releaser releaser;  // ends before the pumps do
     std::atomic<link::LinkId> next_link{1};
     std::atomic<link::ListenerId> next_listener{1};
 };

@@ -45,6 +45,7 @@ void Relays::stop() {
     }
     commands_.post([this] { stopping_ = true; });
     thread_.join();
+    releaser_.stop();
 }
 
 void Relays::run() {
@@ -156,15 +157,28 @@ void Relays::remove_ended() {
         if (relay.left(now_)) {
             bells_.erase(relay.port());
             announced_.erase(relay.id);
+            release(std::move(it->second), first ? std::optional(ended) : std::nullopt);
             it = relays_.erase(it);
-            reopen_door_of(ended.relay);
-        } else {
-            ++it;
+            continue;
         }
+        ++it;
         if (first) {
             report(ended);
         }
     }
+}
+
+// The next program is let in once the server has heard that this one went. `told`: what is
+// reported when everything has been given back.
+void Relays::release(std::unique_ptr<Relay> relay, std::optional<Ended> told) {
+    releaser_.add(pump::Releaser::Task([this, over = std::move(relay), told]() mutable {
+        const RelayId id = over->id;
+        over.reset();
+        if (told) {
+            report(*told);
+        }
+        commands_.post([this, id] { reopen_door_of(id); });
+    }));
 }
 
 void Relays::reopen_door_of(RelayId relay) {
@@ -224,7 +238,7 @@ void Relays::adopt(std::unique_ptr<Relay> relay) {
 
 Relays::Offer Relays::serve(hypervisor::DomId peer, std::uint16_t order, sys::Address target) {
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
-    const auto port = commands_.call([&] { return doorbells.allocate_unbound(peer); });
+    const auto port = doorbells.allocate_unbound(peer);
     try {
         link::ChannelMemory memory =
             link::ChannelMemory::share(*hypervisor_.memory, peer, order, port);
@@ -236,7 +250,8 @@ Relays::Offer Relays::serve(hypervisor::DomId peer, std::uint16_t order, sys::Ad
             return Offer{id, ring_ref, port};
         });
     } catch (...) {
-        commands_.post([&doorbells, port] { doorbells.close(port); });
+        doorbells.close(port);
+        commands_.post([] {});  // it may rest
         throw;
     }
 }
@@ -244,7 +259,7 @@ Relays::Offer Relays::serve(hypervisor::DomId peer, std::uint16_t order, sys::Ad
 RelayId Relays::connect(DoorId door_id, hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
                         EventChannelPort peer_port) {
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
-    const auto port = commands_.call([&] { return doorbells.bind_interdomain(peer, peer_port); });
+    const auto port = doorbells.bind_interdomain(peer, peer_port);
     try {
         link::ChannelMemory memory = link::ChannelMemory::map(*hypervisor_.memory, peer, ring_ref,
                                                               port, link::Offers::kStock);
@@ -260,7 +275,8 @@ RelayId Relays::connect(DoorId door_id, hypervisor::DomId peer, hypervisor::Gran
             return id;
         });
     } catch (...) {
-        commands_.post([&doorbells, port] { doorbells.close(port); });
+        doorbells.close(port);
+        commands_.post([] {});  // it may rest
         throw;
     }
 }

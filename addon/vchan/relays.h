@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -15,6 +16,7 @@
 
 #include "hypervisor/hypervisor.h"
 #include "pump/command_queue.h"
+#include "pump/releaser.h"
 #include "sys/epoll.h"
 #include "vchan/relay.h"
 
@@ -121,6 +123,7 @@ class Relays {
     void rest(Door& door, int error);
     void end_rests();
     void tell_of_resting_ports();
+    void release(std::unique_ptr<Relay> relay, std::optional<Ended> told);
     void reopen_door_of(RelayId relay);
     void adopt(std::unique_ptr<Relay> relay);
     void report(Event event);
@@ -138,6 +141,7 @@ class Relays {
     std::vector<std::unique_ptr<Door>> closed_doors_;
     std::set<RelayId> runnable_;
     std::set<RelayId> announced_;
+    pump::Releaser releaser_;  // ends before the hypervisor's handles do
     std::mutex mutex_;
     std::vector<Event> events_;
     sys::TimePoint now_ = sys::Clock::now();

@@ -44,7 +44,7 @@ TCP over netfront and netback, and which of those targets are missed, in [perfor
 Every way to join two UNIX sockets is a *pair* of proxies, as it has to be between two domains: client,
 proxy, a carrier, proxy, server. The plain socket, with nothing in between, is the limit. xsock runs as it
 is installed, two daemons on a loopback machine: the pages and the doorbells are those of a memfd and
-eventfds, everything else is what runs on Xen.
+sockets, everything else is what runs on Xen.
 
 Medians of ${results.repetitions} repetitions of ${results.seconds} s, all ways one after the other in each. In brackets, and
 in the targets: the ratio to the plain socket **of the same repetition**, which says more than the absolute

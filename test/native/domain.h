@@ -1,6 +1,7 @@
 // A domain of a loopback machine with its pumps, and what they have reported.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <filesystem>
 #include <functional>
@@ -20,10 +21,12 @@ class Domain {
   public:
     // `longest_poll`: of the pumps; long enough for few sleeps, or 0 for the same work every time.
     Domain(hypervisor::loopback::Machine& machine, const std::string& root, std::uint32_t domid,
-           sys::Duration longest_poll = link::Timings{}.longest_poll, unsigned pumps = 1) {
-        dir = root + "/" + std::to_string(domid);
-        std::filesystem::create_directories(dir);
-        machine.introduce(static_cast<hypervisor::DomId>(domid), dir + "/hypercall");
+           sys::Duration longest_poll = link::Timings{}.longest_poll, unsigned pumps = 1)
+        : Domain(introduced(machine, root, domid), domid, longest_poll, pumps) {}
+    // Of a machine in another process, which has introduced it.
+    Domain(const std::string& root, std::uint32_t domid,
+           sys::Duration longest_poll = link::Timings{}.longest_poll, unsigned pumps = 1)
+        : dir(root + "/" + std::to_string(domid)) {
         pump::PumpOptions options;
         options.domid = domid;
         options.timings.longest_poll = longest_poll;
@@ -59,10 +62,27 @@ class Domain {
         return result;
     }
 
+    // Whether a pump has reported `Event` for `link` so far.
+    template <typename Event>
+    bool has(link::LinkId link) {
+        const std::lock_guard lock(mutex_);
+        return std::any_of(events_.begin(), events_.end(), [&](const link::Event& event) {
+            const Event* found = std::get_if<Event>(&event);
+            return found != nullptr && found->link == link;
+        });
+    }
+
     std::string dir;
     std::unique_ptr<pump::Pumps> pump;
 
   private:
+    static const std::string& introduced(hypervisor::loopback::Machine& machine,
+                                         const std::string& root, std::uint32_t domid) {
+        const std::string dir = root + "/" + std::to_string(domid);
+        std::filesystem::create_directories(dir);
+        machine.introduce(static_cast<hypervisor::DomId>(domid), dir + "/hypercall");
+        return root;
+    }
     void collect() {
         const std::lock_guard lock(mutex_);
         for (link::Event& event : pump->take_events()) {

@@ -6,11 +6,10 @@
 #include <array>
 #include <cerrno>
 #include <map>
-#include <system_error>
+#include <mutex>
 #include <utility>
 
-#include "hypervisor/loopback/event_channels.h"
-#include "hypervisor/loopback/hypercall.h"
+#include "hypervisor/loopback/notification.h"
 #include "sys/epoll.h"
 #include "sys/error.h"
 
@@ -22,8 +21,10 @@ constexpr std::uint64_t kMachineTag = 0;  // no port is 0
 
 class LoopbackDoorbells final : public Doorbells {
   public:
-    explicit LoopbackDoorbells(const std::string& socket_path) : hypercall_(socket_path) {
-        epoll_.add(hypercall_.fd(), EPOLLRDHUP, kMachineTag);
+    LoopbackDoorbells(std::shared_ptr<Hypercall> hypercall, std::shared_ptr<Hypercall> watched)
+        : hypercall_(std::move(hypercall)), watched_(std::move(watched)) {
+        epoll_.add(hypercall_->fd(), EPOLLRDHUP, kMachineTag);
+        epoll_.add(watched_->fd(), EPOLLRDHUP, kMachineTag);
     }
 
     [[nodiscard]] int fd() const noexcept override { return epoll_.fd(); }
@@ -32,36 +33,32 @@ class LoopbackDoorbells final : public Doorbells {
         Request request;
         request.operation = static_cast<std::uint32_t>(Operation::kAllocateUnbound);
         request.peer = peer;
-        return hold(hypercall_.call(request, "allocate_unbound"));
+        return hold(hypercall_->call(request, "allocate_unbound"));
     }
     EventChannelPort bind_interdomain(DomId peer, EventChannelPort peer_port) override {
         Request request;
         request.operation = static_cast<std::uint32_t>(Operation::kBindInterdomain);
         request.peer = peer;
         request.port = peer_port;
-        return hold(hypercall_.call(request, "bind_interdomain"));
+        return hold(hypercall_->call(request, "bind_interdomain"));
     }
     void close(EventChannelPort number) noexcept override {
-        const auto it = ports_.find(number);
-        if (it == ports_.end()) {
-            return;
+        {
+            const std::lock_guard lock(mutex_);
+            const auto it = ports_.find(number);
+            if (it == ports_.end()) {
+                return;
+            }
+            // The socket lives on in the machine, so closing ours would not end its registration.
+            epoll_.remove(it->second.socket.get());
+            ports_.erase(it);
         }
-        // The eventfd lives on in other processes, so closing ours would not end its registration.
-        epoll_.remove(it->second.inbound.get());
-        ports_.erase(it);
-        Request request;
-        request.operation = static_cast<std::uint32_t>(Operation::kClosePort);
-        request.port = number;
-        try {
-            hypercall_.call(request, "close");
-        } catch (const std::system_error&) {
-            // The machine is gone and the port with it.
-            return;
-        }
+        give_back(number);
     }
     void notify(EventChannelPort number) noexcept override {
+        const std::lock_guard lock(mutex_);
         if (const auto it = ports_.find(number); it != ports_.end()) {
-            ring_eventfd(it->second.outbound);
+            send_notification(it->second.socket);
         }
     }
 
@@ -70,31 +67,40 @@ class LoopbackDoorbells final : public Doorbells {
         const std::size_t count =
             epoll_.wait(std::span(events).first(std::min(events.size(), out.size())), 0);
         std::size_t filled = 0;
+        const std::lock_guard lock(mutex_);
         for (std::size_t i = 0; i < count; ++i) {
             if (events[i].data.u64 == kMachineTag) {
                 sys::throw_errno("loopback hypervisor", ENODEV);
             }
             const auto number = static_cast<EventChannelPort>(events[i].data.u64);
-            Port& port = ports_.at(number);
+            const auto it = ports_.find(number);
+            if (it == ports_.end()) {
+                continue;  // closed by another thread since
+            }
+            Port& port = it->second;
             if (port.masking == Masking::kUnmasked) {
+                // Before the caller looks at what it was notified of: a notification that finds no
+                // room from now on is one that was sent before.
+                take_notifications(port.socket);
                 port.masking = Masking::kQuiet;
                 out[filled++] = number;
             } else {
                 // It rings although it is masked: silence it, so that it cannot keep us busy.
                 port.masking = Masking::kSilenced;
-                epoll_.modify(port.inbound.get(), 0, number);
+                epoll_.modify(port.socket.get(), 0, number);
             }
         }
         return filled;
     }
     void unmask(EventChannelPort number) noexcept override {
+        const std::lock_guard lock(mutex_);
         const auto it = ports_.find(number);
         if (it == ports_.end()) {
             return;
         }
         if (it->second.masking == Masking::kSilenced) {
-            // The eventfd is never read, so this reports it again at once: the ring is not lost.
-            epoll_.modify(it->second.inbound.get(), EPOLLIN | EPOLLET, number);
+            // What came since has not been taken, so this reports it again at once.
+            epoll_.modify(it->second.socket.get(), EPOLLIN | EPOLLET, number);
         }
         it->second.masking = Masking::kUnmasked;
     }
@@ -105,33 +111,46 @@ class LoopbackDoorbells final : public Doorbells {
         kQuiet,     // masked, and has not rung since
         kSilenced,  // masked, rang since, out of the epoll set until unmasked
     };
-    // Edge-triggered and never read: each write of the peer is a new edge, and costs us no read.
+    // Edge-triggered: each notification of the peer is a new edge.
     struct Port {
-        sys::UniqueFd inbound;
-        sys::UniqueFd outbound;
+        sys::UniqueFd socket;
         Masking masking = Masking::kUnmasked;
     };
 
     EventChannelPort hold(Answer answer) {
-        if (answer.fds.size() != 2) {
-            sys::throw_errno("event channel", EPROTO);
-        }
         const EventChannelPort number = answer.value;
-        Port port{std::move(answer.fds[0]), std::move(answer.fds[1])};
-        epoll_.add(port.inbound.get(), EPOLLIN | EPOLLET, number);
-        ports_.insert_or_assign(number, std::move(port));
+        try {
+            if (answer.fds.size() != 1) {
+                sys::throw_errno("event channel", EPROTO);
+            }
+            const std::lock_guard lock(mutex_);
+            epoll_.add(answer.fds[0].get(), EPOLLIN | EPOLLET, number);
+            ports_.insert_or_assign(number, Port{std::move(answer.fds[0])});
+        } catch (...) {
+            give_back(number);
+            throw;
+        }
         return number;
     }
+    void give_back(EventChannelPort number) noexcept {
+        Request request;
+        request.operation = static_cast<std::uint32_t>(Operation::kClosePort);
+        request.port = number;
+        hypercall_->release(request);
+    }
 
-    Hypercall hypercall_;
+    const std::shared_ptr<Hypercall> hypercall_;
+    const std::shared_ptr<Hypercall> watched_;
     sys::Epoll epoll_;
+    std::mutex mutex_;  // never held while the machine is waited for
     std::map<EventChannelPort, Port> ports_;
 };
 
 }  // namespace
 
-std::unique_ptr<Doorbells> connect_doorbells(const std::string& socket_path) {
-    return std::make_unique<LoopbackDoorbells>(socket_path);
+std::unique_ptr<Doorbells> make_doorbells(std::shared_ptr<Hypercall> hypercall,
+                                          std::shared_ptr<Hypercall> watched) {
+    return std::make_unique<LoopbackDoorbells>(std::move(hypercall), std::move(watched));
 }
 
 }  // namespace xsock::hypervisor::loopback

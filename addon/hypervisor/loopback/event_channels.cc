@@ -1,32 +1,13 @@
 #include "hypervisor/loopback/event_channels.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 
+#include "hypervisor/loopback/notification.h"
 #include "sys/error.h"
 
 namespace xsock::hypervisor::loopback {
-
-namespace {
-
-std::shared_ptr<sys::UniqueFd> make_eventfd() {
-    return std::make_shared<sys::UniqueFd>(
-        sys::check(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd"));
-}
-
-void clear(const sys::UniqueFd& eventfd) noexcept {
-    std::uint64_t count;
-    [[maybe_unused]] const ssize_t got = ::read(eventfd.get(), &count, sizeof count);
-}
-
-}  // namespace
-
-void ring_eventfd(const sys::UniqueFd& eventfd) noexcept {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(eventfd.get(), &one, sizeof one);
-}
 
 std::shared_ptr<Port> EventChannels::insert(DomId domain, DomId remote) {
     Table& table = tables_[domain];
@@ -50,11 +31,13 @@ std::shared_ptr<Port> EventChannels::insert(DomId domain, DomId remote) {
 }
 
 std::shared_ptr<Port> EventChannels::allocate_unbound(DomId domain, DomId remote) {
-    auto inbound = make_eventfd();
-    auto outbound = make_eventfd();
+    int ends[2];
+    sys::check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "socketpair");
+    auto own = std::make_shared<sys::UniqueFd>(ends[0]);
+    auto other = std::make_shared<sys::UniqueFd>(ends[1]);
     auto port = insert(domain, remote);
-    port->inbound = std::move(inbound);
-    port->outbound = std::move(outbound);
+    port->own = std::move(own);
+    port->other = std::move(other);
     return port;
 }
 
@@ -71,13 +54,13 @@ std::shared_ptr<Port> EventChannels::bind_interdomain(DomId domain, DomId remote
     }
     const std::shared_ptr<Port> other = it->second;
     auto port = insert(domain, remote);
-    port->inbound = other->outbound;
-    port->outbound = other->inbound;
+    port->own = other->other;
+    port->other = other->own;
     port->peer = other;
     other->peer = port;
     // What rang for an earlier holder of this end is not for us; but Xen rings the binder once.
-    clear(*port->inbound);
-    ring_eventfd(*port->inbound);
+    take_notifications(*port->own);
+    send_notification(*port->other);
     return port;
 }
 
@@ -120,7 +103,7 @@ std::shared_ptr<Port> EventChannels::pin(DomId domain, EventChannelPort number) 
 
 void EventChannels::ring(const std::shared_ptr<Port>& port) noexcept {
     if (port->peer.lock() != nullptr) {
-        ring_eventfd(*port->outbound);
+        send_notification(*port->own);
     }
 }
 

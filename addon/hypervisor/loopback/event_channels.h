@@ -1,6 +1,6 @@
 // The machine's event channels: which port of which domain is bound to which other. Ringing never
-// passes through here: both ends hold eventfds and write to each other's. Machine state, guarded by
-// its mutex.
+// passes through here: each end holds one of a pair of sockets. Machine state, guarded by its
+// mutex.
 #pragma once
 
 #include <cstddef>
@@ -15,15 +15,15 @@ namespace xsock::hypervisor::loopback {
 
 class EventChannels;
 
-// One end of a channel. `inbound` is what its holder waits on, `outbound` what it writes to ring
-// the other end. The pair outlives the other end, so that a successor can be bound to it.
+// One end of a channel. `own` is the socket that its holder has, `other` that of the other end. The
+// pair outlives the other end, so that a successor can be bound to it.
 struct Port {
     DomId domain = 0;
     EventChannelPort number = 0;
     DomId remote = 0;
     std::weak_ptr<Port> peer;  // empty: unbound
-    std::shared_ptr<sys::UniqueFd> inbound;
-    std::shared_ptr<sys::UniqueFd> outbound;
+    std::shared_ptr<sys::UniqueFd> own;
+    std::shared_ptr<sys::UniqueFd> other;
     int pins = 0;         // unmap-notifies that still need this port
     bool closed = false;  // by its holder; goes for good when the last pin does
 };
@@ -57,8 +57,5 @@ class EventChannels {
     std::size_t limit_;
     std::map<DomId, Table> tables_;
 };
-
-// One eventfd write; nothing to do when its counter is full. Used by both ends.
-void ring_eventfd(const sys::UniqueFd& eventfd) noexcept;
 
 }  // namespace xsock::hypervisor::loopback

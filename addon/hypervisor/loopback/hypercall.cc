@@ -1,26 +1,29 @@
 #include "hypervisor/loopback/hypercall.h"
 
+#include <poll.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
-#include "hypervisor/loopback/packet.h"
 #include "sys/error.h"
 
 namespace xsock::hypervisor::loopback {
 
 namespace {
 
-constexpr timeval kPatience{10, 0};
+Response response_of(std::span<const std::byte> packet) noexcept {
+    Response response;
+    std::memcpy(&response, packet.data(), sizeof response);
+    return response;
+}
 
 }  // namespace
 
-Hypercall::Hypercall(const std::string& socket_path) {
+Hypercall::Hypercall(const std::string& socket_path, sys::Duration patience) : patience_(patience) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (socket_path.size() >= sizeof address.sun_path) {
@@ -28,10 +31,6 @@ Hypercall::Hypercall(const std::string& socket_path) {
     }
     std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
     socket_.reset(sys::check(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), "socket"));
-    sys::check(::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience),
-               "setsockopt");
-    sys::check(::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience),
-               "setsockopt");
     sys::check(
         ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
         ("connect " + socket_path).c_str());
@@ -40,39 +39,154 @@ Hypercall::Hypercall(const std::string& socket_path) {
 Answer Hypercall::call(const Request& request, const char* name,
                        std::span<const std::uint32_t> refs) {
     const std::lock_guard lock(mutex_);
-    if (broken_) {
-        sys::throw_errno(name, ENODEV);
+    if (silent_ && catch_up(sys::TimePoint::min())) {
+        silent_ = false;
+    }
+    if (silent_ && !lost_) {
+        sys::throw_errno(name, ETIMEDOUT);
     }
     std::vector<std::byte> data(sizeof request + refs.size_bytes());
     std::memcpy(data.data(), &request, sizeof request);
     if (!refs.empty()) {
         std::memcpy(data.data() + sizeof request, refs.data(), refs.size_bytes());
     }
-    broken_ = true;  // until the answer is here, whole
-    if (send_packet(socket_.get(), data, {}, 0) != 0) {
+    const auto operation = static_cast<Operation>(request.operation);
+    send_unsent();
+    const bool sent = !lost_ && send(data, operation);
+    if (lost_) {
         sys::throw_errno(name, ENODEV);
     }
-    std::array<std::byte, kMaxResponse> buffer;
-    Packet packet = receive_packet(socket_.get(), buffer, kMaxRuns, 0);
-    if (packet.error == EAGAIN) {
+    if (!sent) {
         sys::throw_errno(name, ETIMEDOUT);
     }
-    Response response;
-    if (packet.error != 0 || packet.length < sizeof response) {
+    // Answers come in the order of the requests: first those that are owed already.
+    const sys::TimePoint until = sys::Clock::now() + patience_;
+    std::optional<Packet> packet = receive(until);
+    for (std::size_t ahead = owed_.size() - 1; packet && ahead > 0; --ahead) {
+        const Operation answered = owed_.front();
+        owed_.pop_front();
+        give_back(answered, response_of(buffer_));
+        packet = receive(until);
+    }
+    if (lost_) {
         sys::throw_errno(name, ENODEV);
     }
-    broken_ = false;
-    std::memcpy(&response, buffer.data(), sizeof response);
+    if (!packet) {
+        silent_ = true;
+        sys::throw_errno(name, ETIMEDOUT);
+    }
+    owed_.pop_front();
+    const Response response = response_of(buffer_);
     if (response.error != 0) {
         sys::throw_errno(name, static_cast<int>(response.error));
     }
-    Answer answer{response.value, response.count, {}, std::move(packet.fds)};
-    answer.words.resize((packet.length - sizeof response) / sizeof(std::uint32_t));
+    if (packet->error != 0) {
+        give_back(operation, response);
+        sys::throw_errno(name, packet->error);
+    }
+    Answer answer{response.value, response.count, {}, std::move(packet->fds)};
+    answer.words.resize((packet->length - sizeof response) / sizeof(std::uint32_t));
     if (!answer.words.empty()) {
-        std::memcpy(answer.words.data(), buffer.data() + sizeof response,
+        std::memcpy(answer.words.data(), buffer_.data() + sizeof response,
                     answer.words.size() * sizeof(std::uint32_t));
     }
     return answer;
+}
+
+void Hypercall::release(const Request& request) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (lost_) {
+        return;  // the machine is gone and with it everything that it held for us
+    }
+    unsent_.push_back(request);
+    send_unsent();
+    silent_ = !catch_up(silent_ ? sys::TimePoint::min() : sys::Clock::now() + patience_);
+}
+
+// False: there is no room, since the machine does not read; or it is gone.
+bool Hypercall::send(std::span<const std::byte> data, Operation operation) {
+    const int error = send_packet(socket_.get(), data, {}, MSG_DONTWAIT);
+    if (error == 0) {
+        owed_.push_back(operation);
+    } else if (error != EAGAIN) {
+        lose();
+    }
+    return error == 0;
+}
+
+void Hypercall::send_unsent() {
+    while (!unsent_.empty() && send(std::as_bytes(std::span(&unsent_.front(), 1)),
+                                    static_cast<Operation>(unsent_.front().operation))) {
+        unsent_.pop_front();
+    }
+}
+
+// The next answer, its bytes in buffer_; nothing if it has not come by `until`.
+std::optional<Packet> Hypercall::receive(sys::TimePoint until) {
+    for (;;) {
+        Packet packet = receive_packet(socket_.get(), buffer_, kMaxRuns, MSG_DONTWAIT);
+        if (packet.error == EAGAIN) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+                std::max(until, sys::Clock::now()) - sys::Clock::now());
+            pollfd waiting{socket_.get(), POLLIN, 0};
+            if (left.count() <= 0 || (::poll(&waiting, 1, static_cast<int>(left.count())) == 0)) {
+                return std::nullopt;
+            }
+            continue;
+        }
+        const bool whole = packet.error == 0 || packet.error == EMFILE;
+        if (!whole || packet.length < sizeof(Response)) {
+            lose();
+            return std::nullopt;
+        }
+        return packet;
+    }
+}
+
+// Takes what is owed. True: nothing is owed any more.
+bool Hypercall::catch_up(sys::TimePoint until) {
+    while (!lost_ && !owed_.empty() && receive(until)) {
+        const Operation answered = owed_.front();
+        owed_.pop_front();
+        give_back(answered, response_of(buffer_));
+        send_unsent();
+    }
+    return owed_.empty() && unsent_.empty();
+}
+
+// Nobody has what this answer brought.
+void Hypercall::give_back(Operation operation, const Response& response) {
+    Request release;
+    switch (operation) {
+        case Operation::kShare:
+            release.operation = static_cast<std::uint32_t>(Operation::kUnshare);
+            release.handle = response.value;
+            break;
+        case Operation::kMap:
+            release.operation = static_cast<std::uint32_t>(Operation::kUnmap);
+            release.handle = response.value;
+            break;
+        case Operation::kAllocateUnbound:
+        case Operation::kBindInterdomain:
+            release.operation = static_cast<std::uint32_t>(Operation::kClosePort);
+            release.port = response.value;
+            break;
+        case Operation::kUnshare:
+        case Operation::kUnmap:
+        case Operation::kClosePort:
+        case Operation::kFreePages:
+            return;
+    }
+    if (response.error == 0) {
+        unsent_.push_back(release);
+        send_unsent();
+    }
+}
+
+// Whoever waits for the socket to hang up hears of it.
+void Hypercall::lose() noexcept {
+    lost_ = true;
+    ::shutdown(socket_.get(), SHUT_RDWR);
 }
 
 }  // namespace xsock::hypervisor::loopback

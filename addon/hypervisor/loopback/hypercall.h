@@ -1,13 +1,21 @@
 // A process' end of one hypercall connection: asks, waits, answers. Any thread, one call at a time
 // (a mutex sees to it).
+//
+// A machine that does not answer in time (its process is stopped, say) fails that call, and those
+// that follow at once, until its answers have come; what a late answer brings is given back. Only
+// when the conversation itself is lost is the machine gone: the socket then shows a hang-up.
 #pragma once
 
+#include <deque>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "hypervisor/loopback/packet.h"
 #include "hypervisor/loopback/protocol.h"
+#include "sys/clock.h"
 #include "sys/unique_fd.h"
 
 namespace xsock::hypervisor::loopback {
@@ -21,19 +29,36 @@ struct Answer {
 
 class Hypercall {
   public:
+    static constexpr sys::Duration kPatience = std::chrono::seconds(10);
+
     // Throws std::system_error if nobody answers at `socket_path`.
-    explicit Hypercall(const std::string& socket_path);
+    explicit Hypercall(const std::string& socket_path, sys::Duration patience = kPatience);
 
     // Throws std::system_error with the errno of the machine; ENODEV when the machine is gone,
-    // ETIMEDOUT when it has not answered for ten seconds (the connection is then unusable).
+    // ETIMEDOUT when it does not answer, EMFILE when this process has no room for the descriptors
+    // of the answer.
     Answer call(const Request& request, const char* name, std::span<const std::uint32_t> refs = {});
-    // Readable or hung up when the machine is gone.
+    // Gives something back; waits until the machine has it, unless the machine owes answers.
+    void release(const Request& request) noexcept;
+    // Hung up when the machine is gone.
     [[nodiscard]] int fd() const noexcept { return socket_.get(); }
 
   private:
+    bool send(std::span<const std::byte> data, Operation operation);
+    void send_unsent();
+    std::optional<Packet> receive(sys::TimePoint until);
+    bool catch_up(sys::TimePoint until);
+    void give_back(Operation operation, const Response& response);
+    void lose() noexcept;
+
     std::mutex mutex_;
     sys::UniqueFd socket_;
-    bool broken_ = false;
+    const sys::Duration patience_;
+    std::deque<Operation> owed_;  // answers to come, in order, that nobody waits for
+    std::deque<Request> unsent_;  // releases; as many at most as this process holds things
+    std::vector<std::byte> buffer_{kMaxResponse};
+    bool silent_ = false;  // has not answered in time, and still owes it
+    bool lost_ = false;
 };
 
 }  // namespace xsock::hypervisor::loopback

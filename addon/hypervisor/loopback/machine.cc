@@ -64,7 +64,8 @@ Machine::Machine(const MachineLimits& limits)
 }
 
 Machine::~Machine() {
-    ring_eventfd(stop_);
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(stop_.get(), &one, sizeof one);
     thread_.join();
     for (const auto& [id, domain] : domains_) {
         ::unlink(domain.socket_path.c_str());

@@ -3,10 +3,8 @@
 #include <sys/mman.h>
 
 #include <cerrno>
-#include <system_error>
 #include <utility>
 
-#include "hypervisor/loopback/hypercall.h"
 #include "sys/error.h"
 #include "sys/mapping.h"
 
@@ -39,12 +37,7 @@ class Holding {
         Request request;
         request.operation = static_cast<std::uint32_t>(release_);
         request.handle = handle_;
-        try {
-            hypercall_->call(request, "release");
-        } catch (const std::system_error&) {
-            // The machine is gone and with it everything that it held for us.
-            return;
-        }
+        hypercall_->release(request);
     }
 
   private:
@@ -110,8 +103,8 @@ class LoopbackMapped final : public MappedPages {
 
 class LoopbackMemory final : public GrantedMemory {
   public:
-    explicit LoopbackMemory(const std::string& socket_path)
-        : hypercall_(std::make_shared<Hypercall>(socket_path)) {}
+    explicit LoopbackMemory(std::shared_ptr<Hypercall> hypercall)
+        : hypercall_(std::move(hypercall)) {}
 
     [[nodiscard]] std::size_t free_pages() const override {
         Request request;
@@ -139,8 +132,8 @@ class LoopbackMemory final : public GrantedMemory {
 
 }  // namespace
 
-std::unique_ptr<GrantedMemory> connect_memory(const std::string& socket_path) {
-    return std::make_unique<LoopbackMemory>(socket_path);
+std::unique_ptr<GrantedMemory> make_memory(std::shared_ptr<Hypercall> hypercall) {
+    return std::make_unique<LoopbackMemory>(std::move(hypercall));
 }
 
 }  // namespace xsock::hypervisor::loopback

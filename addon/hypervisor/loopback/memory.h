@@ -3,13 +3,12 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "hypervisor/hypervisor.h"
+#include "hypervisor/loopback/hypercall.h"
 
 namespace xsock::hypervisor::loopback {
 
-// Throws std::system_error if the machine does not answer at `socket_path`.
-std::unique_ptr<GrantedMemory> connect_memory(const std::string& socket_path);
+std::unique_ptr<GrantedMemory> make_memory(std::shared_ptr<Hypercall> hypercall);
 
 }  // namespace xsock::hypervisor::loopback

@@ -41,8 +41,10 @@ Packet receive_packet(int socket, std::span<std::byte> buffer, std::size_t max_f
             packet.fds.emplace_back(fd);
         }
     }
-    if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+    if ((message.msg_flags & MSG_TRUNC) != 0) {
         packet.error = EPROTO;
+    } else if ((message.msg_flags & MSG_CTRUNC) != 0) {
+        packet.error = EMFILE;
     }
     return packet;
 }

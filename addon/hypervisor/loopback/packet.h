@@ -17,8 +17,9 @@ struct Packet {
     std::vector<sys::UniqueFd> fds;
 };
 
-// At most `max_fds` descriptors are taken; a datagram with more of them, or longer than `buffer`,
-// is EPROTO. They are close-on-exec.
+// At most `max_fds` descriptors are taken, close-on-exec. A datagram that is longer than `buffer`
+// is EPROTO; one whose descriptors are more, or find no room in this process, is EMFILE: its bytes
+// are there.
 Packet receive_packet(int socket, std::span<std::byte> buffer, std::size_t max_fds, int flags);
 // 0 or errno; never SIGPIPE.
 int send_packet(int socket, std::span<const std::byte> data, std::span<const int> fds, int flags);

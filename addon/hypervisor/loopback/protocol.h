@@ -16,8 +16,8 @@ enum class Operation : std::uint32_t {
     kUnshare = 2,  // handle: runs the notify, ends the grants
     kMap = 3,      // peer, count, access, notify, references -> handle, runs; fd per run
     kUnmap = 4,    // handle: runs the notify
-    kAllocateUnbound = 5,  // peer -> port; fds: inbound, outbound
-    kBindInterdomain = 6,  // peer, port of the peer -> port; fds: inbound, outbound
+    kAllocateUnbound = 5,  // peer -> port; fd: our end
+    kBindInterdomain = 6,  // peer, port of the peer -> port; fd: our end
     kClosePort = 7,        // port
     kFreePages = 8,        // -> how many pages may still be shared
 };

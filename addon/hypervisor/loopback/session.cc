@@ -179,7 +179,7 @@ Reply Session::bind_interdomain(const Request& request) {
 Reply Session::hold(std::shared_ptr<Port> port) {
     Reply reply;
     reply.response.value = port->number;
-    reply.fds = {port->inbound->get(), port->outbound->get()};
+    reply.fds = {port->own->get()};
     reply.port = port;
     ports_[port->number] = std::move(port);
     return reply;

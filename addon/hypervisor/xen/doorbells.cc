@@ -4,7 +4,9 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <mutex>
 #include <vector>
 
 #include "hypervisor/xen/device_error.h"
@@ -35,6 +37,7 @@ class XenDoorbells final : public Doorbells {
         }
     }
     void abandon() noexcept override {
+        const std::lock_guard lock(mutex_);
         abandoned_ = true;
         resting_.clear();
     }
@@ -51,12 +54,17 @@ class XenDoorbells final : public Doorbells {
                      "evtchn bind_interdomain");
     }
     void close(EventChannelPort port) noexcept override {
+        const std::lock_guard lock(mutex_);
         if (!abandoned_) {
             resting_.push_back(port);
         }
     }
-    [[nodiscard]] std::size_t resting() const noexcept override { return resting_.size(); }
+    [[nodiscard]] std::size_t resting() const noexcept override {
+        const std::lock_guard lock(mutex_);
+        return resting_.size();
+    }
     void settle() noexcept override {
+        const std::lock_guard lock(mutex_);
         for (const EventChannelPort port : resting_) {
             library_.unbind(handle_, port);
         }
@@ -108,8 +116,9 @@ class XenDoorbells final : public Doorbells {
 
     const EventLibrary& library_;
     EvtChn* handle_;
+    mutable std::mutex mutex_;
     std::vector<EventChannelPort> resting_;
-    bool abandoned_ = false;
+    std::atomic<bool> abandoned_ = false;
 };
 
 }  // namespace

@@ -1,0 +1,26 @@
+// A notification between the two ends of an event channel: a byte in a socket. Neither end can make
+// the other wait: no call blocks, whatever flags the peer sets on the open file that it shares with
+// us, and however much it sends. One that finds no room need not be sent: earlier ones wait.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cstddef>
+
+#include "sys/unique_fd.h"
+
+namespace xsock::hypervisor::loopback {
+
+inline void send_notification(const sys::UniqueFd& socket) noexcept {
+    [[maybe_unused]] const ssize_t sent = ::send(socket.get(), "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+// More than a socket's buffer holds of so small pieces (wmem_default), so that there is room again.
+inline void take_notifications(const sys::UniqueFd& socket) noexcept {
+    std::array<std::byte, 512> taken;
+    [[maybe_unused]] const ssize_t got =
+        ::recv(socket.get(), taken.data(), taken.size(), MSG_DONTWAIT);
+}
+
+}  // namespace xsock::hypervisor::loopback
