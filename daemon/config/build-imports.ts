@@ -21,7 +21,7 @@ export function buildImports(root: LocatedMap, report: Report): readonly ImportC
   const rules = (report.maps(root, 'imports') ?? []).map(item => buildRule(item, report));
   warnOfCovered(rules, report);
   checkListeners(rules, report);
-  checkDoors(rules, report);
+  checkVchanSockets(rules, report);
   return rules.map(rule => rule.config);
 }
 
@@ -108,7 +108,7 @@ function checkListeners(rules: readonly Rule[], report: Report): void {
 }
 
 /** `<run>/vchan/<domid>/<service>` is one socket, and leads to one server. */
-function checkDoors(rules: readonly Rule[], report: Report): void {
+function checkVchanSockets(rules: readonly Rule[], report: Report): void {
   const taken = new Map<string, Place>();
   for (const { config, place } of rules) {
     if (config.vchan === undefined) continue;

@@ -10,7 +10,7 @@ import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
 import type { LineLog, PeerLogs } from '../log/peer-logs.js';
 import { EVENT_CHANNEL, RING_REF } from '../xenstore/paths.js';
 import type { Watch, Xenstore } from '../xenstore/xenstore.js';
-import type { DoorSettings } from './door.js';
+import type { ListenerSettings } from './listener.js';
 import { absolutePath, parseWord } from './paths.js';
 
 /** Milliseconds that a program waits for a server before it is refused. */
@@ -28,7 +28,7 @@ export class VchanClient {
   readonly #parts: ClientParts;
   readonly #peer: DomId;
   readonly #path: string;
-  readonly #door: number;
+  readonly #listener: number;
   readonly #log: LineLog;
   #relay: number | undefined;
   #watch: Watch | undefined;
@@ -37,16 +37,16 @@ export class VchanClient {
   #republished = false;
   #stopped = false;
 
-  /** `door`: the id of the open door; it is closed by whoever has opened it. */
-  constructor(parts: ClientParts, { peer, vchan }: DoorSettings, door: number) {
+  /** `listener`: the id of the open listener; it is closed by whoever has opened it. */
+  constructor(parts: ClientParts, { peer, vchan }: ListenerSettings, listener: number) {
     this.#parts = parts;
     this.#peer = peer;
     this.#path = absolutePath(peer, vchan);
     this.#log = parts.logs.of(peer, { vchan: this.#path });
-    this.#door = door;
+    this.#listener = listener;
   }
 
-  /** A watch for as long as the door is open: also the death of the whole domain is only seen by it. */
+  /** A watch for as long as the listener is open: also the death of the whole domain is only seen by it. */
   async start(): Promise<void> {
     const watch = await this.#parts.xenstore.watch(this.#path, () => this.#onChange());
     if (this.#stopped) {
@@ -57,12 +57,12 @@ export class VchanClient {
   }
 
   handle(event: VchanEvent): void {
-    if (event.kind === 'wanted' && event.door === this.#door) {
+    if (event.kind === 'wanted' && event.door === this.#listener) {
       this.#lead().catch((error: unknown) => {
         this.#log.error({ err: error }, 'failed to connect client to vchan server');
         this.#refuse();
       });
-    } else if (event.kind === 'door-error' && event.door === this.#door) {
+    } else if (event.kind === 'door-error' && event.door === this.#listener) {
       this.#log.warn(
         acceptFailure(event.detail),
         'accept failed on the socket of a vchan import; retrying in 100 ms',
@@ -115,7 +115,7 @@ export class VchanClient {
       if (ringRef !== undefined && eventChannel !== undefined) {
         try {
           this.#relay = await this.#parts.plane.connect(
-            this.#door,
+            this.#listener,
             this.#peer,
             ringRef as GrantRef,
             eventChannel as EventChannelPort,
@@ -135,7 +135,7 @@ export class VchanClient {
 
   #refuse(): void {
     if (!this.#stopped) {
-      this.#parts.plane.refuse(this.#door);
+      this.#parts.plane.refuse(this.#listener);
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * All raw vchan servers and doors of the configuration. The thread behind them is only started once there
+ * All raw vchan servers and listeners of the configuration. The thread behind them is only started once there
  * is one. A reload ends what is no longer configured, and leaves alone what did not change.
  */
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import type { Accounts } from '../service/accounts.js';
 import { vchanDirectory } from '../service/layout.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 import { VchanClient } from './client.js';
-import { Door, type DoorSettings } from './door.js';
+import { type ListenerSettings, VchanListener } from './listener.js';
 import { VchanServer } from './server.js';
 
 export interface VchansParts {
@@ -26,7 +26,7 @@ export interface VchansParts {
   readonly onPortsResting: () => void;
 }
 
-/** A configuration whose doors are open, though not in their places yet. One of the two has to follow. */
+/** A configuration whose listeners are open, though not in their places yet. One of the two has to follow. */
 export interface PreparedVchans {
   /** Puts it in force; what fails now is logged and does not stop the rest. */
   commit(): Promise<void>;
@@ -40,8 +40,8 @@ interface RunningServer {
 }
 
 interface RunningClient {
-  readonly settings: DoorSettings;
-  readonly door: Door;
+  readonly settings: ListenerSettings;
+  readonly listener: VchanListener;
   readonly part: VchanClient;
 }
 
@@ -77,24 +77,26 @@ export class Vchans {
     const offers = config.exports.flatMap(service =>
       service.vchan.map(offer => ({ service, offer, settings: serverSettings(service, offer) })),
     );
-    const doors = this.#doors(config, accounts);
+    const listeners = this.#listenersOf(config, accounts);
     if (offers.length > 0) this.#open();
     const opened: RunningClient[] = [];
     const abandon = async (): Promise<void> => {
       await Promise.all(opened.map(client => this.#end(client)));
     };
     const there = new Set(this.#clients.map(({ settings }) => keyOf(settings)));
-    const replaced = new Map(this.#clients.map(({ settings, door }) => [settings.path, door]));
+    const replaced = new Map(
+      this.#clients.map(({ settings, listener }) => [settings.path, listener]),
+    );
     try {
-      for (const door of doors) {
-        if (there.has(keyOf(door))) continue;
-        await this.#openDoor(door, replaced.get(door.path), opened);
+      for (const listener of listeners) {
+        if (there.has(keyOf(listener))) continue;
+        await this.#openListener(listener, replaced.get(listener.path), opened);
       }
     } catch (error) {
       await abandon();
       throw error;
     }
-    return { commit: () => this.#commit(offers, doors, opened), abandon };
+    return { commit: () => this.#commit(offers, listeners, opened), abandon };
   }
 
   /** What is published may be lost. */
@@ -123,34 +125,40 @@ export class Vchans {
     await plane?.close();
   }
 
-  async #openDoor(
-    settings: DoorSettings,
-    replaced: Door | undefined,
+  async #openListener(
+    settings: ListenerSettings,
+    replaced: VchanListener | undefined,
     opened: RunningClient[],
   ): Promise<void> {
     const { xenstore, logs, intact } = this.#parts;
     const plane = this.#open();
-    const door = await Door.open(plane, logs.of(settings.peer), settings, replaced, opened.length);
-    const part = new VchanClient({ plane, xenstore, logs, intact }, settings, door.id);
-    opened.push({ settings, door, part });
+    const listener = await VchanListener.open(
+      plane,
+      logs.of(settings.peer),
+      settings,
+      replaced,
+      opened.length,
+    );
+    const part = new VchanClient({ plane, xenstore, logs, intact }, settings, listener.id);
+    opened.push({ settings, listener, part });
     await part.start();
   }
 
   async #commit(
     offers: readonly Wanted[],
-    doors: readonly DoorSettings[],
+    listeners: readonly ListenerSettings[],
     opened: readonly RunningClient[],
   ): Promise<void> {
-    // First, so that a door that takes the place of another is never missed.
-    for (const { door, settings } of opened) {
+    // First, so that a listener that takes the place of another is never missed.
+    for (const { listener, settings } of opened) {
       try {
-        door.moveToPlace();
+        listener.moveToPlace();
       } catch (error) {
         const log = this.#parts.logs.of(settings.peer);
         log.error({ err: error, path: settings.path }, 'the socket cannot appear');
       }
     }
-    const wanted = new Set([...offers.map(({ settings }) => settings), ...doors].map(keyOf));
+    const wanted = new Set([...offers.map(({ settings }) => settings), ...listeners].map(keyOf));
     const isWanted = ({ settings }: RunningServer | RunningClient) => wanted.has(keyOf(settings));
     const ending = [...this.#servers, ...this.#clients].filter(running => !isWanted(running));
     const servers = this.#servers.filter(isWanted);
@@ -169,7 +177,7 @@ export class Vchans {
   async #end(running: RunningServer | RunningClient): Promise<void> {
     try {
       const stopped = running.part.stop();
-      if ('door' in running) running.door.close();
+      if ('listener' in running) running.listener.close();
       await stopped;
     } catch (error) {
       const log = this.#parts.logs.of(running.settings.peer);
@@ -196,7 +204,7 @@ export class Vchans {
     }
   }
 
-  #doors(config: Config, accounts: Accounts): readonly DoorSettings[] {
+  #listenersOf(config: Config, accounts: Accounts): readonly ListenerSettings[] {
     return config.imports.flatMap(rule => {
       const { peer, service, vchan, mode } = rule;
       if (vchan === undefined || peer.kind !== 'domid' || service.kind !== 'name') {
@@ -214,6 +222,6 @@ function serverSettings({ target }: ExportConfig, { peer, path }: VchanOffer): S
 }
 
 /** Equal for equal settings, and only for them: both kinds are made in one place each. */
-function keyOf(settings: ServerSettings | DoorSettings): string {
+function keyOf(settings: ServerSettings | ListenerSettings): string {
   return JSON.stringify(settings);
 }

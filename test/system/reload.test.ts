@@ -51,7 +51,7 @@ imports:
   t.same(
     readdirSync(testbed.path('r0/vchan/3')),
     ['b'],
-    'the door that could be made is not there',
+    'the listener that could be made is not there',
   );
   testbed.writeConfig(0, `exports: [{name: new, ${target}}]\n`);
   t.same(await daemon.control.reload(), {

@@ -13,7 +13,7 @@ import type { LineLog } from '../log/peer-logs.js';
 import { isThere, removeIfThere, type SocketFile, socketFileAt } from '../service/socket-file.js';
 
 /** What is configured of it. */
-export interface DoorSettings {
+export interface ListenerSettings {
   readonly peer: DomId;
   /** The server's path in xenstore. */
   readonly vchan: string;
@@ -24,7 +24,7 @@ export interface DoorSettings {
   readonly gid: number;
 }
 
-export class Door {
+export class VchanListener {
   readonly id: number;
   readonly #plane: VchanPlane;
   readonly #log: LineLog;
@@ -47,16 +47,16 @@ export class Door {
   static async open(
     plane: VchanPlane,
     log: LineLog,
-    settings: DoorSettings,
-    replaced: Door | undefined,
+    settings: ListenerSettings,
+    replaced: VchanListener | undefined,
     index: number,
-  ): Promise<Door> {
+  ): Promise<VchanListener> {
     const { path, mode, uid, gid } = settings;
     makeDirectory(dirname(path));
     try {
       if (replaced?.isInPlace !== true) await freeSocketPath(path);
       const made = join(dirname(path), `~v${index}`);
-      return new Door(plane, log, plane.openDoor(made, mode, uid, gid), path, made);
+      return new VchanListener(plane, log, plane.openDoor(made, mode, uid, gid), path, made);
     } catch (error) {
       removeDirectories(path);
       throw naming(path, error);
