@@ -37,6 +37,8 @@ export interface Callers<Caller> {
   readonly identify: (socket: Socket) => Caller;
   /** Callers with the same key share the bounds of one. */
   readonly keyOf: (caller: Caller) => string;
+  /** Not counted among the connections of all: whoever is many cannot keep these out. */
+  readonly isPreferred: (caller: Caller) => boolean;
 }
 
 /** An answer other than 200. */
@@ -59,6 +61,8 @@ export class JsonServer<Caller = undefined> {
   private readonly turns: Turns;
   /** Open connections, by caller. */
   private readonly connections = new Map<string, number>();
+  /** Those of callers that are not preferred. */
+  private common = 0;
 
   constructor(
     routes: readonly Route<Caller>[],
@@ -82,7 +86,6 @@ export class JsonServer<Caller = undefined> {
         void this.answer(request, response);
       },
     );
-    this.server.maxConnections = limits.connections;
     this.server.timeout = limits.idleTimeout;
     this.server.on('connection', socket => this.admitConnection(socket));
   }
@@ -110,14 +113,18 @@ export class JsonServer<Caller = undefined> {
 
   private admitConnection(socket: Socket): void {
     const { callers, connections, limits } = this;
-    const key = callers.keyOf(callers.identify(socket));
+    const caller = callers.identify(socket);
+    const key = callers.keyOf(caller);
+    const counted = callers.isPreferred(caller) ? 0 : 1;
     const open = connections.get(key) ?? 0;
-    if (open >= limits.connectionsPerCaller) {
+    if (open >= limits.connectionsPerCaller || this.common + counted > limits.connections) {
       socket.destroy();
       return;
     }
     connections.set(key, open + 1);
+    this.common += counted;
     socket.once('close', () => {
+      this.common -= counted;
       const left = (connections.get(key) ?? 1) - 1;
       if (left === 0) connections.delete(key);
       else connections.set(key, left);

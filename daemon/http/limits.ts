@@ -1,7 +1,7 @@
 /** What those who may connect to a JSON server can make it hold, all together and each caller by itself. */
 
 export interface ServerLimits {
-  /** Connections of all callers; what comes on top is closed at once. */
+  /** Connections of all callers that are not preferred; what comes on top is closed at once. */
   readonly connections: number;
   /** Connections of one caller. */
   readonly connectionsPerCaller: number;

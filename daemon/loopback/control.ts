@@ -48,5 +48,9 @@ export function createMachineControl(machine: LoopbackMachine): JsonServer {
     },
   ];
   // Its socket is its user's alone (run.ts).
-  return new JsonServer(routes, { identify: () => undefined, keyOf: () => 'own user' });
+  return new JsonServer(routes, {
+    identify: () => undefined,
+    keyOf: () => 'own user',
+    isPreferred: () => true,
+  });
 }

@@ -49,6 +49,7 @@ t.test('the kernel says who connected', async t => {
   const server = new JsonServer([{ method: 'GET', path: '/who', handle: ({ caller }) => caller }], {
     identify: callerOf,
     keyOf: () => 'all',
+    isPreferred: () => true,
   });
   await server.listen(path, 0o600);
   t.teardown(() => server.close());

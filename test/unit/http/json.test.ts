@@ -11,7 +11,7 @@ import { requestJson } from '../../../daemon/http/json-client.js';
 import { JsonServer, type Route } from '../../../daemon/http/json-server.js';
 
 const REMEDY = 'start it';
-const nobody = { identify: () => undefined, keyOf: () => 'all' };
+const nobody = { identify: () => undefined, keyOf: () => 'all', isPreferred: () => true };
 
 async function scratch(test: Test): Promise<string> {
   const dir = await mkdtemp('/tmp/xsj');

@@ -1,23 +1,25 @@
 /** What one caller can make a JSON server hold, and that others do not notice. */
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { JsonServer, type Route } from '../../../daemon/http/json-server.js';
+import { type Callers, JsonServer, type Route } from '../../../daemon/http/json-server.js';
 import { SERVER_LIMITS, type ServerLimits } from '../../../daemon/http/limits.js';
 import { eventually } from '../../support/eventually.js';
 import { temporaryDirectory } from '../../support/temp-directory.js';
 
-const CALLERS = { identify: () => undefined, keyOf: () => 'one' };
+const CALLERS = { identify: () => undefined, keyOf: () => 'one', isPreferred: () => true };
 
 async function serve(
   t: Test,
   routes: readonly Route[],
   limits: Partial<ServerLimits> = {},
+  callers: Callers<undefined> = CALLERS,
 ): Promise<string> {
   const path = join(temporaryDirectory(t), 'c');
-  const server = new JsonServer(routes, CALLERS, { ...SERVER_LIMITS, ...limits });
+  const server = new JsonServer(routes, callers, { ...SERVER_LIMITS, ...limits });
   await server.listen(path, 0o600);
   t.teardown(() => server.close());
   return path;
@@ -138,6 +140,21 @@ t.test('connections of one caller', async t => {
   await eventually(async () => {
     t.equal((await get(path, '/health')).status, 200);
   });
+});
+
+t.test('connections of callers who are many do not keep out who is preferred', async t => {
+  let preferred = false;
+  const path = await serve(
+    t,
+    [health],
+    { connections: 3 },
+    { ...CALLERS, keyOf: () => randomUUID(), isPreferred: () => preferred },
+  );
+  const kept = [await dial(path), await dial(path), await dial(path)];
+  t.equal(await untilClosed(await dial(path)), '', 'one more of others is closed at once');
+  preferred = true;
+  t.equal((await get(path, '/health')).status, 200);
+  for (const socket of kept) socket.destroy();
 });
 
 t.test('headers that are too long, never come or make no sense', async t => {

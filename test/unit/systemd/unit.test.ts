@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { ADMIN_GROUP, READER_GROUP } from '../../../daemon/control/access.js';
 import { EXIT_CONFIG, EXIT_USAGE } from '../../../daemon/process/exit-code.js';
 import { temporaryDirectory } from '../../support/temp-directory.js';
 
@@ -42,4 +43,13 @@ t.test('what the program relies on', async t => {
   t.equal(setting('RestartPreventExitStatus'), `${EXIT_USAGE} ${EXIT_CONFIG}`);
   t.equal(setting('MemoryDenyWriteExecute'), 'yes');
   t.match(setting('Environment'), /NODE_OPTIONS=.*--jitless/, 'or Node.js would not start');
+});
+
+t.test('the groups that the control socket asks for are made', async t => {
+  const users = readFileSync(
+    fileURLToPath(new URL('../../../../systemd/sysusers.d/xsock.conf', import.meta.url)),
+    'utf8',
+  );
+  t.match(users, new RegExp(`^u ${READER_GROUP} `, 'm'), 'a user comes with the group of its name');
+  t.match(users, new RegExp(`^g ${ADMIN_GROUP} `, 'm'));
 });
