@@ -9,7 +9,12 @@ import { messageOf } from '../errors.js';
 import type { DomId, LinkId } from '../ids.js';
 import type { LinkState } from '../link/machine.js';
 import { LinkNodes } from '../link/nodes.js';
-import { decodeServices, encodeServices, type OfferedService } from '../link/services-message.js';
+import {
+  decodeServices,
+  encodeServices,
+  type OfferedService,
+  servicesThatFit,
+} from '../link/services-message.js';
 import { type LinkEnd, LinkSupervisor } from '../link/supervisor.js';
 import type { LineLog } from '../log/peer-logs.js';
 import { compileExports } from '../policy/compile.js';
@@ -206,8 +211,15 @@ export class Peer {
     const allowed = compileExports(config.exports, this.#identity, this.#context.self)
       .filter(entry => entry.allowed)
       .map(({ name, port }) => ({ name, port }));
+    const announced = servicesThatFit(allowed);
+    if (announced.length < allowed.length) {
+      this.#log.error(
+        { announced: announced.length, leftOut: allowed.length - announced.length },
+        'not all services fit in one announcement: the last exports are not offered; export fewer, or with shorter names',
+      );
+    }
     try {
-      this.#context.dataplane.sendServices(link, encodeServices(allowed));
+      this.#context.dataplane.sendServices(link, encodeServices(announced));
     } catch (error) {
       this.#log.error({ why: messageOf(error) }, 'failed to announce services');
     }

@@ -24,6 +24,16 @@ export function announcedBytes({ name = '' }: OfferedService): number {
   return ENTRY_HEADER + name.length;
 }
 
+/** As many of them as fit in one message, from the first on. */
+export function servicesThatFit(services: readonly OfferedService[]): readonly OfferedService[] {
+  let bytes = EMPTY_SERVICES_MESSAGE;
+  const end = services.findIndex(service => {
+    bytes += announcedBytes(service);
+    return bytes > MAX_SERVICES_MESSAGE;
+  });
+  return end === -1 ? services : services.slice(0, end);
+}
+
 /** Throws `PEER_PROTOCOL` if the list does not fit in one message. */
 export function encodeServices(services: readonly OfferedService[]): Uint8Array {
   const parts = [Buffer.from([SERVICES_VERSION])];

@@ -79,6 +79,24 @@ t.test('a reload that is refused changes nothing', async t => {
   await t.rejects(guest.daemon.reload(refused), { message: 'the daemon is stopping' });
 });
 
+t.test(
+  'more services than fit in one announcement: as many as fit, and a word in the log',
+  async t => {
+    const { boot } = await setUpHost(t, [0, 3]);
+    // Allowed by domid and by name: that it is one domain is only known when it comes.
+    const many = Array.from({ length: 1200 }, (_, index) =>
+      exported(String(index).padStart(62, 'x'), [index % 2 === 0 ? 3 : 'name-3']),
+    );
+    const dom0 = await boot(0, { exports: many });
+    const guest = await boot(3, { imports: [] });
+    await eventually(async () => {
+      const count = (await guest.daemon.services()).length;
+      if (count !== 1008) throw new Error(`${count} services`);
+    });
+    t.ok(dom0.lines.some(line => line.includes('"announced":1008,"leftOut":192')));
+  },
+);
+
 t.test('a reload that hangs does not hold up the end', async t => {
   const { boot } = await setUpHost(t, [0, 3]);
   const dom0 = await boot(0);
