@@ -185,6 +185,8 @@ export class Daemon {
     let roster: PreparedRoster;
     try {
       roster = await this.#roster.prepare(config);
+      // Perhaps the end did not wait for us.
+      signal.throwIfAborted();
     } catch (error) {
       await vchans.abandon();
       throw error;

@@ -106,15 +106,22 @@ t.test('a reload that hangs does not hold up the end', async t => {
   const waiting = new Promise<void>(resolve => {
     asked = resolve;
   });
+  let release = (): void => {};
   guest.xenstore.watch = () => {
     asked();
-    return new Promise(() => {});
+    return new Promise(resolve => {
+      release = () => resolve({ problem: undefined, close: async () => {} });
+    });
   };
   const trusting = { ...guest.config, directory: { publish: [], trust: true } };
-  void guest.daemon.reload(trusting);
+  const reloaded = guest.daemon.reload(trusting);
   await waiting;
   await guest.daemon.stop(0);
   await dom0.until(3, 'absent');
+  const calls = guest.dataplane.calls.length;
+  release();
+  await t.rejects(reloaded, { message: 'the daemon is stopping' });
+  t.equal(guest.dataplane.calls.length, calls, 'nothing is begun any more');
 });
 
 t.test('a peer that is dropped and wanted again is announced again', async t => {
