@@ -88,8 +88,9 @@ ChannelMemory ChannelMemory::map(hypervisor::GrantedMemory& memory, hypervisor::
         ring_refs.resize(pages_of(left_order) + pages_of(right_order));
         // The list may be empty: both rings may lie in the control page itself.
         const std::span<hypervisor::GrantRef> all(ring_refs);
-        std::ranges::copy(probe->bytes().subspan(abi::kGrantsOffset, all.size_bytes()),
-                          std::as_writable_bytes(all).begin());
+        ring::copy_once(std::as_writable_bytes(all).data(),
+                        probe->bytes().subspan(abi::kGrantsOffset, all.size_bytes()).data(),
+                        all.size_bytes());
     }
     const std::span<const hypervisor::GrantRef> all(ring_refs);
     ChannelMemory channel(Role::kClient);

@@ -28,15 +28,16 @@ struct ExportFound {
 
 class ExportTable {
   public:
-    ExportTable() = default;
+    ExportTable() : entries_() {}
     explicit ExportTable(std::vector<ExportEntry> entries) : entries_(std::move(entries)) {
         for (std::size_t i = 0; i < entries_.size(); ++i) {
             if (!entries_[i].name.empty()) {
-                by_name_.try_emplace(entries_[i].name, &entries_[i], label_of(entries_[i].name, 0));
+                by_name_.try_emplace(entries_[i].name,
+                                     ExportFound{&entries_[i], label_of(entries_[i].name, 0)});
             }
             if (entries_[i].port != 0) {
-                by_port_.try_emplace(entries_[i].port, &entries_[i],
-                                     label_of("", entries_[i].port));
+                by_port_.try_emplace(entries_[i].port,
+                                     ExportFound{&entries_[i], label_of("", entries_[i].port)});
             }
         }
     }

@@ -22,6 +22,7 @@ class Stream;
 
 // An incoming stream whose target is not reached yet.
 struct Connecting {
+    Connecting(Stream& of, const sys::Address& to) : stream(of), target(to) {}
     Stream& stream;
     sys::Address target;
     sys::TimePoint give_up_at = sys::kNever;

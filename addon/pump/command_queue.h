@@ -54,7 +54,7 @@ class CommandQueue {
         std::exception_ptr error;
         // Not std::binary_semaphore: that of GCC 11 and 12 can sleep for ever (GCC bug 104928).
         const auto done = std::make_shared<std::promise<void>>();
-        const bool taken = post([&function, &result, &error, done] {
+        const bool taken = post([&, done] {
             try {
                 if constexpr (std::is_void_v<Result>) {
                     function();
