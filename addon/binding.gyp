@@ -5,7 +5,8 @@
     "module_folder": "<!(node -p \"process.cwd()\")"
   },
   "target_defaults": {
-    "cflags": ["-Wall", "-Wextra", "-Wconversion", "-Werror", "-fvisibility=hidden", "-iquote", "<(module_folder)"],
+    "cflags": ["-Wall", "-Wextra", "-Wconversion", "-Werror", "-fvisibility=hidden", "-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2", "-iquote", "<(module_folder)"],
+    "ldflags": ["-Wl,-z,relro", "-Wl,-z,now"],
     "cflags!": ["-fno-exceptions", "-O3"],
     "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17"],
     "cflags_cc": ["-std=c++20", "-O2", "-fexceptions"]

@@ -206,7 +206,11 @@ void Pump::run_timers() {
     for (auto& [id, listener] : listeners_) {
         if (now_ >= listener->resume_at) {
             listener->resume_at = sys::kNever;
-            epoll_.add(listener->fd.get(), EPOLLIN, sys::tag_of(*listener));
+            try {
+                epoll_.add(listener->fd.get(), EPOLLIN, sys::tag_of(*listener));
+            } catch (const std::system_error& error) {  // out of watches
+                pause(*listener, error.code().value());
+            }
         }
     }
 }

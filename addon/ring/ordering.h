@@ -3,13 +3,33 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace xsock::ring {
 
 // The peer's index: what it wrote before publishing is visible after this load.
 inline std::uint32_t load_acquire(std::uint32_t& word) noexcept {
     return std::atomic_ref(word).load(std::memory_order_acquire);
+}
+// Copies bytes that the peer may be changing: each is read once, and what is looked at later is the
+// copy. A rule and not the compiler's choice: small pieces (a frame's header) are read as volatile
+// words; behind a larger one nothing that was known of memory counts any more, so that it cannot be
+// read again in place of the copy.
+inline void copy_once(std::byte* to, const std::byte* from, std::size_t length) noexcept {
+    using Word [[gnu::may_alias]] = std::uint64_t;
+    constexpr std::size_t kSmall = 8 * sizeof(Word);
+    const bool words = length <= kSmall && length % sizeof(Word) == 0 &&
+                       reinterpret_cast<std::uintptr_t>(from) % sizeof(Word) == 0;
+    for (std::size_t done = 0; words && done < length; done += sizeof(Word)) {
+        const Word word = *reinterpret_cast<const volatile Word*>(from + done);
+        std::memcpy(to + done, &word, sizeof word);
+    }
+    if (!words) {
+        std::memcpy(to, from, length);
+        asm volatile("" : : "r"(to), "r"(from) : "memory");
+    }
 }
 // Publishes our index: pairs with the peer's acquire load.
 inline void store_release(std::uint32_t& word, std::uint32_t value) noexcept {

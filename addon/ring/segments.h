@@ -10,6 +10,8 @@
 #include <cstring>
 #include <span>
 
+#include "ring/ordering.h"
+
 namespace xsock::ring {
 
 struct Segments {
@@ -18,8 +20,8 @@ struct Segments {
 
     [[nodiscard]] std::size_t size() const noexcept { return parts[0].iov_len + parts[1].iov_len; }
 
-    // Copies out `target.size()` bytes (at most size()) from `offset` on. The copy is private; the
-    // ring is not.
+    // Copies out `target.size()` bytes (at most size()) from `offset` on, each read once. The copy
+    // is private; the ring is not.
     void copy_to(std::span<std::byte> target, std::size_t offset = 0) const noexcept {
         std::size_t done = 0;
         for (std::size_t i = 0; i < count && done < target.size(); ++i) {
@@ -28,8 +30,8 @@ struct Segments {
                 continue;
             }
             const std::size_t length = std::min(parts[i].iov_len - offset, target.size() - done);
-            std::memcpy(target.data() + done,
-                        static_cast<const std::byte*>(parts[i].iov_base) + offset, length);
+            copy_once(target.data() + done,
+                      static_cast<const std::byte*>(parts[i].iov_base) + offset, length);
             done += length;
             offset = 0;
         }

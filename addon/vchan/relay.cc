@@ -123,7 +123,11 @@ void Relay::connect_target(sys::TimePoint now) {
             break;
     }
     retry_at_ = sys::kNever;
-    take(std::move(result.fd));
+    try {
+        take(std::move(result.fd));
+    } catch (const std::system_error& error) {  // out of watches
+        end(End::kTargetUnavailable, target_->text() + ": " + error.code().message());
+    }
 }
 
 // True once there is a local socket to move bytes to and from. What the peer writes meanwhile waits

@@ -208,7 +208,11 @@ void Relays::accept(Door& door) {
 }
 
 void Relays::listen_again(Door& door) {
-    epoll_.add(door.socket.get(), EPOLLIN, sys::tag_of(door));
+    try {
+        epoll_.add(door.socket.get(), EPOLLIN, sys::tag_of(door));
+    } catch (const std::system_error& error) {  // out of watches
+        rest(door, error.code().value());
+    }
 }
 
 // The socket stays readable: listened to, it would wake us again at once.

@@ -1,5 +1,6 @@
 #include "hypervisor/loopback/machine.h"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -55,6 +56,7 @@ std::vector<std::byte> encode(const Reply& reply) {
 Machine::Machine(const MachineLimits& limits)
     : limits_(limits),
       stop_(sys::check(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
+      spare_(sys::check(::open("/dev/null", O_RDONLY | O_CLOEXEC), "open")),
       channels_(limits.ports_per_domain) {
     epoll_.add(stop_.get(), EPOLLIN, kStopTag);
     thread_ = std::thread([this] {
@@ -154,13 +156,20 @@ void Machine::accept_all(DomId id, Domain& domain) {
         sys::UniqueFd socket(
             ::accept4(domain.listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!socket.valid()) {
+            if (errno == EMFILE || errno == ENFILE) {
+                turn_away(domain.listener);
+            }
             return;
         }
         if (connections_of(id) >= limits_.connections_per_domain) {
             continue;  // closed at once: the process sees end-of-file
         }
         const std::uint64_t tag = next_tag_++;
-        epoll_.add(socket.get(), EPOLLIN, tag);
+        try {
+            epoll_.add(socket.get(), EPOLLIN, tag);
+        } catch (const std::system_error&) {
+            continue;  // out of watches: closed likewise
+        }
         auto find_table = [this](DomId owner) -> GrantTable* {
             const auto it = domains_.find(owner);
             return it == domains_.end() ? nullptr : &it->second.grants;
@@ -169,6 +178,13 @@ void Machine::accept_all(DomId id, Domain& domain) {
             tag, Connection{std::move(socket),
                             std::make_unique<Session>(id, std::move(find_table), channels_)});
     }
+}
+
+// Out of descriptors: whoever waits sees end-of-file, and does not wake us again and again.
+void Machine::turn_away(const sys::UniqueFd& listener) {
+    spare_.reset();
+    sys::UniqueFd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)).reset();
+    spare_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
 bool Machine::serve(Connection& connection) {

@@ -69,6 +69,7 @@ class Machine {
     void run();
     void on_ready(std::uint64_t tag);
     void accept_all(DomId id, Domain& domain);
+    void turn_away(const sys::UniqueFd& listener);
     // False: the connection has ended or must end.
     bool serve(Connection& connection);
     [[nodiscard]] std::size_t connections_of(DomId domain) const;
@@ -76,6 +77,7 @@ class Machine {
     MachineLimits limits_;
     sys::Epoll epoll_;
     sys::UniqueFd stop_;
+    sys::UniqueFd spare_;  // given up for a moment when there is no other
     std::mutex mutex_;
     EventChannels channels_;
     std::map<DomId, Domain> domains_;
