@@ -39,6 +39,8 @@ class Lanes {
     void close() noexcept { alive_.fetch_or(kClosed); }
     // Counts a lane out. True: it was the last one, and no other will come.
     [[nodiscard]] bool leave() noexcept { return alive_.fetch_sub(1) == (kClosed | 1); }
+    // The link is over, but not all of its pages have been given back.
+    [[nodiscard]] bool leaving() const noexcept { return alive_.load() > kClosed; }
     [[nodiscard]] bool alone() const noexcept { return (alive_.load() & ~kClosed) == 1; }
 
     // Written by the pump of that lane.

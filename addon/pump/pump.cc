@@ -268,6 +268,7 @@ void Pump::released(LinkId id, const link::Seat& seat, bool quiet) {
     if (seat.lanes->leave()) {
         if (!quiet) {
             events_.push(link::LinkReleased{id}, sys::Clock::now());
+            siblings_.link_released();
         }
     } else if (seat.number > 0) {
         siblings_.lane_released(*seat.lanes, id);

@@ -1,5 +1,6 @@
 #include "pump/pumps.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -8,6 +9,12 @@
 namespace xsock::pump {
 
 using link::LinkId;
+
+namespace {
+
+constexpr sys::Duration kReleaseTime = sys::milliseconds(2000);
+
+}  // namespace
 
 Pumps::Pumps(std::vector<Underneath> hypervisors, const PumpOptions& options,
              const std::function<void()>& wake)
@@ -58,7 +65,28 @@ Pumps::Known Pumps::find(LinkId id) {
     return it->second;
 }
 
+// Links that are over still hold their pages for a moment: counted as granted, they would make the
+// next link's rings smaller. Not waited for without end: a hypervisor may not answer.
+void Pumps::await_releases() {
+    std::unique_lock lock(mutex_);
+    link_released_.wait_for(lock, kReleaseTime, [this] {
+        return std::none_of(links_.begin(), links_.end(),
+                            [](const auto& entry) { return entry.second.lanes->leaving(); });
+    });
+}
+
+void Pumps::link_released() noexcept {
+    {
+        // Whoever is about to wait has looked before, or is waiting.
+        const std::lock_guard lock(mutex_);
+    }
+    link_released_.notify_all();
+}
+
 Pump::Offer Pumps::offer(hypervisor::DomId peer, std::uint16_t order) {
+    if (order == 0) {
+        await_releases();
+    }
     const LinkId id = introduce(peer);
     try {
         const std::shared_ptr<link::Lanes> lanes = find(id).lanes;
@@ -100,6 +128,9 @@ Pumps::Known Pumps::find_further(LinkId id, unsigned lane) {
 
 void Pumps::offer_lane(LinkId id, unsigned lane, std::uint16_t order) {
     const Known known = find_further(id, lane);
+    if (order == 0) {
+        await_releases();
+    }
     const Pump::Offer made =
         pump_of(*known.lanes, lane).offer(id, known.peer, order, {known.lanes, lane});
     pump_of(*known.lanes, 0).announce(id, {lane, made.ring_ref, made.port, 0});

@@ -5,6 +5,7 @@
 // All methods may be called from any thread but the pumps'; errors are those of Pump.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
@@ -71,10 +72,12 @@ class Pumps final : private Siblings {
     void lane_down(const link::Lanes& lanes, link::LinkId link, unsigned lane,
                    link::DownReason reason, const std::string& detail) noexcept override;
     void lane_released(const link::Lanes& lanes, link::LinkId link) noexcept override;
+    void link_released() noexcept override;
     void hand_over(const link::Lanes& lanes, link::LinkId link, unsigned lane,
                    Accepted accepted) noexcept override;
 
     [[nodiscard]] Pump& pump_of(const link::Lanes& lanes, unsigned lane) noexcept;
+    void await_releases();
     link::LinkId introduce(hypervisor::DomId peer);
     void forget(link::LinkId link);
     Known find(link::LinkId link);
@@ -83,6 +86,7 @@ class Pumps final : private Siblings {
     const std::shared_ptr<Shared> shared_;
     std::vector<std::unique_ptr<Pump>> pumps_;
     std::mutex mutex_;  // never held while a pump is waited for
+    std::condition_variable link_released_;
     std::map<link::LinkId, Known> links_;
     unsigned next_home_ = 0;
 };

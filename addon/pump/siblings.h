@@ -44,6 +44,8 @@ class Siblings {
                            link::DownReason reason, const std::string& detail) noexcept = 0;
     // A lane other than the first has given its pages back.
     virtual void lane_released(const link::Lanes& lanes, link::LinkId link) noexcept = 0;
+    // The last lane of a link has.
+    virtual void link_released() noexcept = 0;
     virtual void hand_over(const link::Lanes& lanes, link::LinkId link, unsigned lane,
                            Accepted accepted) noexcept = 0;
 };

@@ -4,9 +4,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { installed } from '../../support/installed.js';
 
-const ADDON = fileURLToPath(
-  new URL('../../../../addon/build/Release/xsock.node', import.meta.url),
-);
+const ADDON = fileURLToPath(new URL('../../../../addon/build/Release/xsock.node', import.meta.url));
 
 function readelf(...options: readonly string[]): string {
   return execFileSync('readelf', ['--wide', ...options, ADDON], { encoding: 'utf8' });
