@@ -1,8 +1,8 @@
 /**
  * Whether to believe xenstore when it shows nothing. A xenstored that was killed comes back empty: its
  * domains and their links are as alive as before. Our own mark tells the two apart, looked for after each lost
- * connection: without one, only somebody who rewrote our home can have removed it. Once the store was lost, a
- * link that is up ends by its own signs alone (live byte, heartbeat).
+ * connection: without one, only a restore, or somebody who rewrote our home, can have taken it. Once the store
+ * was lost, a link that is up ends by its own signs alone (live byte, heartbeat).
  */
 import type { Logger } from 'pino';
 import { isXsockError } from '../errors.js';
@@ -43,11 +43,12 @@ export class Store {
 
   /** False: what is not there now may only be forgotten. */
   async intact(): Promise<boolean> {
-    if (this.#lost || !this.#suspect) {
+    const { self } = this.#parts;
+    if (this.#lost || (!this.#suspect && self === 0)) {
       return !this.#lost;
     }
     try {
-      await this.#parts.xenstore.read(daemonNode(this.#parts.self));
+      await this.#parts.xenstore.read(daemonNode(self));
       this.#suspect = false;
       return true;
     } catch (error) {
@@ -57,6 +58,10 @@ export class Store {
       if (!isXsockError(error, 'XENSTORE')) {
         throw error;
       }
+    }
+    // A guest that was restored, perhaps: HomeWatch finds out, and then everything is opened anew.
+    if (!this.#suspect) {
+      return false;
     }
     // Several may have asked at the same time.
     if (!this.#lost) {
