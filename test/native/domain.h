@@ -13,6 +13,7 @@
 #include "hypervisor/loopback/connect.h"
 #include "hypervisor/loopback/machine.h"
 #include "pump/pumps.h"
+#include "tap.h"
 #include "underneath.h"
 
 namespace xsock {
@@ -44,12 +45,12 @@ class Domain {
     bool wait_for(link::LinkId link) {
         return find<Event>(link) != nullptr;
     }
-    // The same; null after ten seconds.
+    // The same; null at the deadline.
     template <typename Event>
     std::unique_ptr<Event> find(link::LinkId link) {
         std::unique_lock lock(mutex_);
         std::unique_ptr<Event> result;
-        condition_.wait_for(lock, std::chrono::seconds(10), [&] {
+        condition_.wait_for(lock, tap::kDeadline, [&] {
             for (const link::Event& event : events_) {
                 const Event* found = std::get_if<Event>(&event);
                 if (found != nullptr && found->link == link) {

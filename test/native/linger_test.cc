@@ -30,7 +30,7 @@ using std::chrono::seconds;
 constexpr auto kSame = static_cast<std::uint32_t>(-1);
 
 bool until(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + seconds(20);
+    const auto deadline = std::chrono::steady_clock::now() + tap::kDeadline;
     while (!condition()) {
         if (std::chrono::steady_clock::now() > deadline) {
             return false;
@@ -65,7 +65,7 @@ struct Stage {
     // The target's end of the stream that a program has opened.
     sys::UniqueFd accept() {
         pollfd waiting{target.get(), POLLIN, 0};
-        CHECK(::poll(&waiting, 1, 10'000) == 1);
+        CHECK(::poll(&waiting, 1, tap::kDeadlineMs) == 1);
         return sys::UniqueFd(::accept4(target.get(), nullptr, nullptr, SOCK_CLOEXEC));
     }
 
@@ -120,7 +120,7 @@ void a_target_that_writes_before_it_reads(bool tcp) {
     std::size_t written = 0;
     for (pollfd ready{server.get(), POLLOUT, 0}; written < (std::size_t{16} << 20);
          ready.revents = 0) {
-        CHECK(::poll(&ready, 1, 10'000) == 1);
+        CHECK(::poll(&ready, 1, tap::kDeadlineMs) == 1);
         const ssize_t some =
             ::send(server.get(), chunk.data(), chunk.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (some <= 0) {

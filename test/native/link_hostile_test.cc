@@ -86,9 +86,9 @@ class Hostile {
         ring();
     }
     void ring() { hypervisor_.doorbells->notify(port_); }
-    // Waits until the victim has read all; false after ten seconds.
+    // Waits until the victim has read all; false at the deadline.
     bool was_read() {
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        const auto deadline = std::chrono::steady_clock::now() + tap::kDeadline;
         while (ring::load_acquire(page().right.cons) != prod_) {
             if (std::chrono::steady_clock::now() > deadline) {
                 return false;

@@ -261,7 +261,8 @@ sys::UniqueFd dial(const std::string& path) {
 bool closed_by_machine(int fd) {
     pollfd waiting{fd, POLLIN, 0};
     std::array<std::byte, 64> buffer;
-    return ::poll(&waiting, 1, 5000) == 1 && ::recv(fd, buffer.data(), buffer.size(), 0) <= 0;
+    return ::poll(&waiting, 1, tap::kDeadlineMs) == 1 &&
+           ::recv(fd, buffer.data(), buffer.size(), 0) <= 0;
 }
 
 void run_hostile() {

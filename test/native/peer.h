@@ -18,6 +18,7 @@
 #include "hypervisor/loopback/machine.h"
 #include "link/channel.h"
 #include "pump/pumps.h"
+#include "tap.h"
 #include "temp_dir.h"
 #include "underneath.h"
 
@@ -129,7 +130,7 @@ class Peer {
         return until([&] { return ring::load_acquire(page().right.cons) == prod_; });
     }
     static bool until(const std::function<bool()>& condition) {
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        const auto deadline = std::chrono::steady_clock::now() + tap::kDeadline;
         while (!condition()) {
             if (std::chrono::steady_clock::now() > deadline) {
                 return false;

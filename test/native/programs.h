@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "sys/socket.h"
+#include "tap.h"
 
 namespace programs {
 
@@ -48,7 +49,7 @@ inline Bytes read_all(int fd, bool& ok) {
     std::vector<char> buffer(1 << 16);
     for (;;) {
         pollfd waiting{fd, POLLIN, 0};
-        if (::poll(&waiting, 1, 10'000) <= 0) {
+        if (::poll(&waiting, 1, tap::kDeadlineMs) <= 0) {
             ok = false;
             return result;
         }

@@ -143,7 +143,7 @@ void ports_rest_until_the_domain_is_known() {
     });
     running = &low;
     const auto until = [](const std::atomic<int>& count, int wanted) {
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        const auto deadline = std::chrono::steady_clock::now() + tap::kDeadline;
         while (count < wanted && std::chrono::steady_clock::now() < deadline) {
             std::this_thread::yield();
         }
@@ -228,10 +228,10 @@ void room_is_asked_for_once_there_was_none() {
     const Bytes sent = random_bytes(4'000'000, 1);
     write_all(client.get(), sent.data(), 1000);
     pollfd waiting{listener.get(), POLLIN, 0};
-    ::poll(&waiting, 1, 10'000);
+    ::poll(&waiting, 1, tap::kDeadlineMs);
     const sys::UniqueFd server(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     waiting = {server.get(), POLLIN, 0};
-    CHECK(::poll(&waiting, 1, 10'000) == 1);
+    CHECK(::poll(&waiting, 1, tap::kDeadlineMs) == 1);
     const Watched before = watched_streams();
     CHECK(before.output == 0 && before.input_only == 2);
 
@@ -239,7 +239,7 @@ void room_is_asked_for_once_there_was_none() {
         write_all(client.get(), sent.data() + 1000, sent.size() - 1000);
         ::shutdown(client.get(), SHUT_WR);
     });
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto deadline = std::chrono::steady_clock::now() + tap::kDeadline;
     while (watched_streams().output == 0 && std::chrono::steady_clock::now() < deadline) {
         std::this_thread::yield();
     }
@@ -274,7 +274,7 @@ void a_lowered_limit_refuses_and_no_more() {
         programs.push_back(dial(pair.low.dir + "/svc"));
     }
     const auto incoming = [&] { return pair.high.pump->streams().size(); };
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto deadline = std::chrono::steady_clock::now() + tap::kDeadline;
     while (incoming() < programs.size() && std::chrono::steady_clock::now() < deadline) {
         std::this_thread::yield();
     }

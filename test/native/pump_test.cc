@@ -58,7 +58,7 @@ struct Bench {
     }
     // Waits for an event that `match` accepts.
     bool wait_for(const std::function<bool(const link::Event&)>& match) {
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        const auto deadline = std::chrono::steady_clock::now() + tap::kDeadline;
         for (;;) {
             for (const link::Event& event : pump->take_events()) {
                 if (match(event)) {

@@ -42,7 +42,7 @@ struct Pair {
     static unsigned lanes(Domain& domain) { return domain.pump->links().at(0).lanes; }
     template <typename Condition>
     static bool eventually(Condition condition) {
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        const auto deadline = std::chrono::steady_clock::now() + tap::kDeadline;
         while (!condition() && std::chrono::steady_clock::now() < deadline) {
             std::this_thread::yield();
         }

@@ -1,6 +1,7 @@
 // The smallest TAP producer that a native test needs: CHECK, subtests by name, a plan at the end.
 #pragma once
 
+#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <functional>
@@ -8,6 +9,11 @@
 #include <vector>
 
 namespace tap {
+
+// How long a test waits for what must come: far above what anything takes, so that a busy machine
+// is no failure.
+constexpr std::chrono::seconds kDeadline{60};
+constexpr int kDeadlineMs = 60'000;
 
 struct State {
     int tests = 0;

@@ -38,12 +38,12 @@ class Side {
     }
     ~Side() { relays->stop(); }
 
-    // Takes the first event of that kind; waits up to ten seconds.
+    // Takes the first event of that kind; waits for it until the deadline.
     template <typename Event>
     Event take() {
         std::unique_lock lock(mutex_);
         Event result{};
-        const bool there = condition_.wait_for(lock, std::chrono::seconds(10), [&] {
+        const bool there = condition_.wait_for(lock, tap::kDeadline, [&] {
             for (auto it = events_.begin(); it != events_.end(); ++it) {
                 if (const Event* event = std::get_if<Event>(&*it)) {
                     result = *event;
@@ -112,7 +112,7 @@ inline sys::UniqueFd dial(const std::string& path) {
 
 inline bool readable(int fd) {
     pollfd waiting{fd, POLLIN, 0};
-    return ::poll(&waiting, 1, 10'000) == 1;
+    return ::poll(&waiting, 1, tap::kDeadlineMs) == 1;
 }
 
 inline sys::UniqueFd accepted(int listener) {
@@ -124,7 +124,7 @@ inline sys::UniqueFd accepted(int listener) {
 inline void write_all(int fd, const std::string& data) {
     for (std::size_t done = 0; done < data.size();) {
         pollfd waiting{fd, POLLOUT, 0};
-        CHECK(::poll(&waiting, 1, 10'000) == 1);
+        CHECK(::poll(&waiting, 1, tap::kDeadlineMs) == 1);
         const ssize_t count = ::send(fd, data.data() + done, data.size() - done, MSG_NOSIGNAL);
         CHECK(count > 0 || errno == EAGAIN);
         if (count < 0 && errno != EAGAIN) {

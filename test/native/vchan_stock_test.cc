@@ -92,7 +92,7 @@ void run_stock() {
         server.takes_the_next();
         server.written(5);
         for (int i = 0; i < 3; ++i) {
-            CHECK(server.rung(10'000));
+            CHECK(server.rung(tap::kDeadlineMs));
         }
         ring::store_release(page.left.cons, 5);
         ring::set_bits(page.cli_notify, abi::kNotifyRead | abi::kNotifyWrite);

@@ -115,7 +115,8 @@ t.test('streams that do not end are cut off after the drain time', async t => {
   const testbed = await Testbed.start(t);
   await testbed.introduce(3, 'web');
   await serve(t, testbed.path('echo'), echo);
-  const exports = `exports: [{name: echo, target: "unix:${testbed.path('echo')}", allow: [0]}]\n`;
+  const exports = `drain-timeout: 1s
+exports: [{name: echo, target: "unix:${testbed.path('echo')}", allow: [0]}]\n`;
   const low = await testbed.daemon(0);
   const high = await testbed.daemon(3, exports);
   const socket = await dial(await socketOf(low, 3, 'echo'));
