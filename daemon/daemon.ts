@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { describeChanges } from './broker/changes.js';
 import type { BrokerContext, Settings } from './broker/context.js';
 import { Directory } from './broker/directory.js';
+import { EndedStreams } from './broker/ended-streams.js';
 import { removeLeftOvers } from './broker/left-overs.js';
 import { OwnExports } from './broker/own-exports.js';
 import { Peers } from './broker/peers.js';
@@ -18,7 +19,7 @@ import { Store } from './broker/store.js';
 import { type StreamEvent, StreamLog } from './broker/stream-log.js';
 import type { Config } from './config/config.js';
 import { diffConfig } from './config/diff.js';
-import type { DaemonStatus, ServiceStatus, StreamStatus } from './control/model.js';
+import type { DaemonStatus, ServiceStatus, StreamEnd, StreamStatus } from './control/model.js';
 import { acceptFailure } from './dataplane/accept-failure.js';
 import type { Dataplane, DataplaneEvent } from './dataplane/dataplane.js';
 import type { VchanPlane } from './dataplane/vchan.js';
@@ -102,6 +103,7 @@ export class Daemon {
       log,
       logs: this.#logs,
       refusals: new Refusals(),
+      endedStreams: new EndedStreams(),
       settings: () => this.#settings,
       verify: peer => this.#roster.verify(peer),
       routeLink: (link, peer) => this.#links.set(link, peer),
@@ -250,6 +252,13 @@ export class Daemon {
     await Promise.all([this.#parts.dataplane.alive(), this.#vchans.alive()]);
   }
 
+  /** What became of the stream that this program opened at `since` or later, and that has ended for it. */
+  async streamEnd(program: number, since: number): Promise<StreamEnd> {
+    // What happened before its end-of-file has been told when all pumps have answered.
+    await this.#parts.dataplane.alive();
+    return this.#context.endedStreams.find(program, since);
+  }
+
   /** False if that peer has no such stream. */
   async resetStream(peer: number, stream: number): Promise<boolean> {
     for (const [link, domid] of this.#links) {
@@ -295,6 +304,7 @@ export class Daemon {
         this.#onListenerError(event);
         return;
       case 'events-dropped':
+        this.#context.endedStreams.noteLost();
         this.#logs
           .of(undefined)
           .warn({ count: event.count }, 'event queue overflow: events of streams not logged');
@@ -330,6 +340,9 @@ export class Daemon {
 
   #onStream(peer: DomId | undefined, event: StreamEvent): void {
     this.#streamLog.write(peer, event);
+    if (event.kind !== 'stream-opened') {
+      this.#context.endedStreams.note(peer, event);
+    }
     if (event.kind === 'stream-refused' && peer !== undefined) {
       this.#context.refusals.note(peer, event);
     }

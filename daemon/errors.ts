@@ -13,6 +13,8 @@ export type XsockErrorCode =
   | 'DAEMON_UNREACHABLE'
   /** The daemon answered a control request with a refusal. */
   | 'CONTROL_REFUSED'
+  /** A stream was refused, reset or lost, or nobody can say that it was not. */
+  | 'STREAM_CUT'
   /** Whoever asks the control socket may not ask that; the message names the group to join. */
   | 'FORBIDDEN'
   /** The hypervisor (loopback or Xen) could not be reached or is gone. */

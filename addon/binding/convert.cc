@@ -101,6 +101,7 @@ class EventBuilder {
         stream("stream-refused", event);
         object_.Set("reason", name_of(event.reason));
         object_.Set("detail", latin1(env_, event.detail));
+        program(event.program);
         return object_;
     }
     Napi::Object operator()(const link::StreamClosed& event) {
@@ -108,6 +109,7 @@ class EventBuilder {
         object_.Set("reason", name_of(event.reason));
         object_.Set("bytesSent", number(env_, event.bytes_sent));
         object_.Set("bytesReceived", number(env_, event.bytes_received));
+        program(event.program);
         return object_;
     }
     Napi::Object operator()(const link::ListenerError& event) {
@@ -147,6 +149,13 @@ class EventBuilder {
         object_.Set("stream", Napi::Number::New(env_, event.stream));
         object_.Set("direction", name_of(event.direction));
         object_.Set("service", latin1(env_, event.service));
+    }
+
+    // Left out where nobody was cut off.
+    void program(std::int32_t pid) {
+        if (pid > 0) {
+            object_.Set("program", Napi::Number::New(env_, pid));
+        }
     }
 
     Napi::Env env_;

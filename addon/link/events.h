@@ -89,6 +89,7 @@ struct StreamRefused {
     std::string service;  // peer-controlled when incoming
     Refusal reason;
     std::string detail;
+    std::int32_t program = 0;  // see StreamClosed
 };
 struct StreamClosed {
     LinkId link;
@@ -98,6 +99,9 @@ struct StreamClosed {
     EndReason reason;
     std::uint64_t bytes_sent;
     std::uint64_t bytes_received;
+    // The local program that opened the stream (its pid), if it does not get all that the service
+    // sent and its end-of-file: a UNIX socket cannot tell it. Otherwise 0.
+    std::int32_t program = 0;
 };
 struct ListenerError {
     ListenerId listener;

@@ -206,7 +206,8 @@ void Link::open(sys::UniqueFd socket, bool tcp, const Label& label, std::uint16_
         }
     }
     ++counters_.streams_refused;
-    host_.report(StreamRefused{id_, 0, Direction::kOutgoing, *label, refusal, ""});
+    host_.report(StreamRefused{id_, 0, Direction::kOutgoing, *label, refusal, "",
+                               sys::program_of(socket.get())});
 }
 
 bool Link::terminate(StreamId stream_id) {
@@ -244,9 +245,9 @@ void Link::down(DownReason reason, std::string detail) {
         const bool complete = peer_believed && stream.stage == Stream::Stage::kOpen &&
                               stream.peer_ended && !stream.delivered();
         if (stream.announced) {
-            host_.report(StreamClosed{id_, stream.id, stream.direction, *stream.label,
-                                      EndReason::kLinkDown, stream.bytes_sent,
-                                      stream.bytes_received});
+            host_.report(StreamClosed{
+                id_, stream.id, stream.direction, *stream.label, EndReason::kLinkDown,
+                stream.bytes_sent, stream.bytes_received, complete ? 0 : stream.cut_off_program()});
         }
         frames_.remove(stream);
         data_.remove(stream);

@@ -264,7 +264,8 @@ void Link::handle_stream_frame(const FrameView& frame) {
                 ++counters_.streams_refused;
                 stream->announced = false;
                 host_.report(StreamRefused{id_, stream->id, stream->direction, *stream->label,
-                                           static_cast<Refusal>(reason - 1), ""});
+                                           static_cast<Refusal>(reason - 1), "",
+                                           stream->cut_off_program()});
                 stream->notice = Stream::Notice::kNone;
                 close_socket(*stream, true);
                 erase(*stream);

@@ -237,7 +237,8 @@ void Link::finish(Stream& stream, EndReason reason) {
         stream.announced = false;
         if (reason != EndReason::kClosed || host_.reports_streams()) {
             host_.report(StreamClosed{id_, stream.id, stream.direction, *stream.label, reason,
-                                      stream.bytes_sent, stream.bytes_received});
+                                      stream.bytes_sent, stream.bytes_received,
+                                      reason == EndReason::kClosed ? 0 : stream.cut_off_program()});
         }
     }
     close_socket(stream, reason != EndReason::kClosed);

@@ -103,6 +103,11 @@ void Stream::note_end_of_input() {
     }
 }
 
+std::int32_t Stream::cut_off_program() const noexcept {
+    const bool told = direction == Direction::kIncoming || tcp || write_shut || !fd.valid();
+    return told ? 0 : sys::program_of(fd.get());
+}
+
 bool Stream::stop_input() {
     if (!tcp) {
         ::shutdown(fd.get(), SHUT_RD);

@@ -80,6 +80,9 @@ class Stream final : public sys::Pollable {
     // Sends `parts` straight to the local socket; returns how many bytes went.
     std::size_t deliver(const ring::Segments& parts);
     void note_end_of_input();
+    // The program that opened the stream (pid), unless it was or will be told of the service's end
+    // in order; else 0. While the socket is open.
+    [[nodiscard]] std::int32_t cut_off_program() const noexcept;
     // The peer takes no more: what the local program has sent is dropped, so that one which writes
     // before it reads does not wait for ever. What it sends from now on is refused (UNIX) or
     // dropped too (TCP could refuse it only with an RST, which may overtake bytes on their way).

@@ -363,6 +363,7 @@ void Pump::report(link::Event event) {
 void Pump::accept(Listener& listener, sys::UniqueFd socket) {
     const auto it = links_.find(listener.link);
     if (it == links_.end()) {
+        report_no_link(listener.link, listener.label, socket.get());
         return;
     }
     link::Link& link = *it->second.link;
@@ -374,6 +375,12 @@ void Pump::accept(Listener& listener, sys::UniqueFd socket) {
         return;
     }
     link.open(std::move(socket), listener.tcp, listener.label, listener.service.port);
+}
+
+// The link went down between a program's connect() and our accept().
+void Pump::report_no_link(LinkId id, const link::Label& label, int socket) {
+    report(link::StreamRefused{id, 0, link::Direction::kOutgoing, *label, link::Refusal::kLinkDown,
+                               "", sys::program_of(socket)});
 }
 
 void Pump::pause(Listener& listener, int error) {

@@ -171,6 +171,7 @@ class Pump final : public link::Host {
                DoorbellSource& source, hypervisor::EventChannelPort port, link::Seat seat);
     [[nodiscard]] bool is_for_siblings(const link::Link& link, const link::Event& event) const;
     void accept(Listener& listener, sys::UniqueFd socket);
+    void report_no_link(link::LinkId link, const link::Label& label, int socket);
     void pause(Listener& listener, int error);
     void close_listeners_of(link::LinkId link);
 

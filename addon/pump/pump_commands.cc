@@ -117,7 +117,9 @@ void Pump::soon_open(LinkId id, Accepted accepted) noexcept {
     // A command can be copied, a descriptor cannot.
     commands_.post([this, id, shared = std::make_shared<Accepted>(std::move(accepted))] {
         const auto it = links_.find(id);
-        if (it != links_.end()) {
+        if (it == links_.end()) {
+            report_no_link(id, shared->label, shared->socket.get());
+        } else {
             now_ = sys::Clock::now();
             it->second.link->open(std::move(shared->socket), shared->tcp, shared->label,
                                   shared->service_port);

@@ -217,6 +217,13 @@ UniqueFd listen_tcp(const std::string& host, std::uint16_t port) {
     return fd;
 }
 
+std::int32_t program_of(int fd) noexcept {
+    ucred credentials{};
+    socklen_t length = sizeof credentials;
+    return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 ? credentials.pid
+                                                                                 : 0;
+}
+
 void enlarge_send_buffer(int fd, int bytes) noexcept {
     if (::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) < 0) {
         ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);

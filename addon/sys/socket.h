@@ -73,6 +73,8 @@ UniqueFd listen_unix(const std::string& path, std::uint32_t mode, std::uint32_t 
 // Throws std::system_error.
 UniqueFd listen_tcp(const std::string& host, std::uint16_t port);
 
+// The pid of the program that connected; 0 if it is not known (TCP, another pid namespace).
+std::int32_t program_of(int fd) noexcept;
 // Asks for a larger send buffer: past wmem_max with CAP_NET_ADMIN, else as far as it goes.
 void enlarge_send_buffer(int fd, int bytes) noexcept;
 // Makes close() send RST instead of FIN (TCP only).

@@ -7,6 +7,7 @@ import type { PeerLogs } from '../log/peer-logs.js';
 import type { Accounts } from '../service/accounts.js';
 import type { View } from '../service/view.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
+import type { EndedStreams } from './ended-streams.js';
 import type { Refusals } from './refusals.js';
 import type { Store } from './store.js';
 
@@ -30,6 +31,7 @@ export interface BrokerContext {
   readonly logs: PeerLogs;
   /** For whoever asks for status. */
   readonly refusals: Refusals;
+  readonly endedStreams: EndedStreams;
   settings(): Settings;
   /** Resolves when it is known whose the domid is, before a daemon with a new instance is linked with. */
   verify(domid: DomId): Promise<void>;

@@ -97,6 +97,7 @@ export class Peers {
         if (!this.#peers.has(domid)) {
           this.#context.logs.forget(domid);
           this.#context.refusals.forget(domid);
+          this.#context.endedStreams.forget(domid);
         }
       }
     });

@@ -1,8 +1,9 @@
-/** What happens to streams, as log lines: refusals by policy are an audit trail, the rest is for debugging. */
+/** What happens to streams, as log lines: refusals are an audit trail, the rest is for debugging. */
 import type { DataplaneEvent } from '../dataplane/dataplane.js';
 import type { DomId } from '../ids.js';
 import type { PeerLogs } from '../log/peer-logs.js';
 import { escapeForDisplay } from '../service/name.js';
+import { describeRefusal } from './stream-words.js';
 
 export type StreamEvent = Extract<
   DataplaneEvent,
@@ -19,6 +20,9 @@ const NO_ACCESS = {
 function remedyOf({ detail }: Extract<StreamEvent, { readonly kind: 'stream-refused' }>): object {
   return /^unix:.*: Permission denied$/s.test(detail) ? NO_ACCESS : {};
 }
+
+/** Two kinds of lines, so that neither uses up the other's in the limiter. */
+const REFUSED = { incoming: 'stream refused', outgoing: 'outgoing stream refused' } as const;
 
 export class StreamLog {
   readonly #logs: PeerLogs;
@@ -39,11 +43,10 @@ export class StreamLog {
         const line = {
           ...fields,
           reason: event.reason,
+          why: describeRefusal(direction, event.reason, peer),
           detail: escapeForDisplay(event.detail, 256),
         };
-        // Denied here, or of concern to whoever runs the target; the rest is the peer's business.
-        if (direction === 'outgoing') log.debug(line, 'stream refused by the peer');
-        else log.info({ ...line, ...remedyOf(event) }, 'stream refused');
+        log.info({ ...line, ...remedyOf(event) }, REFUSED[direction]);
         return;
       }
       case 'stream-closed': {

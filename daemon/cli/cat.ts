@@ -1,7 +1,9 @@
 /** `xsock cat`: standard input and output as one stream to a service, as nc does it. */
 import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
-import { XsockError } from '../errors.js';
+import { ControlClient } from '../control/client.js';
+import { messageOf, XsockError } from '../errors.js';
+import { monotonicNow } from '../monotonic.js';
 import { serviceSocketPath } from './service-path.js';
 import type { Verb } from './verb.js';
 
@@ -34,16 +36,26 @@ async function connect(path: string): Promise<Socket> {
   return socket;
 }
 
+/** Why the stream was cut, in the daemon's words; undefined if it ended in order. `opened`: by monotonicNow(). */
+async function whyCut(run: string, opened: number): Promise<string | undefined> {
+  try {
+    const { end, reason } = await new ControlClient(run).ownStreamEnd(opened);
+    if (end === 'in-order') return undefined;
+    return end === 'cut' ? reason : `it cannot be told how it ended: ${reason}`;
+  } catch (error) {
+    // The daemon may have ended, and with it all streams.
+    return `it cannot be told how it ended: ${messageOf(error)}`;
+  }
+}
+
 /** Copies both ways until the service has ended its side and all of it is written. */
-async function exchange(socket: Socket, path: string): Promise<void> {
+async function exchange(socket: Socket): Promise<void> {
   const { stdin, stdout } = process;
   stdin.pipe(socket);
   socket.pipe(stdout, { end: false });
   stdin.once('error', () => socket.end());
   try {
     await once(socket, 'end');
-  } catch (error) {
-    throw failure(path, 'the connection broke:', error as NodeJS.ErrnoException);
   } finally {
     stdin.unpipe(socket);
     // What has not been read from standard input has nowhere to go any more.
@@ -61,14 +73,29 @@ export const catVerb: Verb = {
   summary: 'connect standard input and output to a service',
   details:
     "The end of standard input is passed on as a half-close; the exit is the service's end: 0 when it\n" +
-    'ended in order, 1 when it cannot be reached or the stream was reset. It speaks to the socket in\n' +
-    'the run directory only, so it also works where the control socket may not be used.\n' +
+    'ended in order, 1 when it cannot be reached, or when the stream was refused, reset or lost: the\n' +
+    'reason, which the daemon is asked for, is on standard error. Who may use the service may ask.\n' +
     'For ssh: ProxyCommand xsock cat %h ssh',
   arity: [2, 2],
   json: false,
   async execute({ operands: [domain = '', service = ''], run }) {
     const path = serviceSocketPath(run, domain, service);
-    await exchange(await connect(path), path);
+    const opened = monotonicNow();
+    const socket = await connect(path);
+    let broken: NodeJS.ErrnoException | undefined;
+    try {
+      await exchange(socket);
+    } catch (error) {
+      broken = error as NodeJS.ErrnoException;
+    }
+    const why = await whyCut(run, opened);
+    if (why !== undefined) {
+      throw new XsockError('STREAM_CUT', `the stream to '${path}' was cut: ${why}`, {
+        subject: path,
+        cause: broken,
+      });
+    }
+    if (broken !== undefined) throw failure(path, 'the connection broke:', broken);
     return 0;
   },
 };

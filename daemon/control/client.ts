@@ -5,6 +5,7 @@ import type {
   DaemonStatus,
   ReloadResult,
   ServiceStatus,
+  StreamEnd,
   StreamStatus,
 } from './model.js';
 import { controlPath } from './path.js';
@@ -13,7 +14,7 @@ import { controlPath } from './path.js';
  * Every call throws `DAEMON_UNREACHABLE` if no daemon answers in that run directory, and
  * `CONTROL_REFUSED` with the daemon's own words if it says no.
  */
-export class ControlClient implements ControlModel {
+export class ControlClient implements Omit<ControlModel, 'streamEnd'> {
   readonly #path: string;
 
   constructor(run: string) {
@@ -30,6 +31,12 @@ export class ControlClient implements ControlModel {
 
   async streams(): Promise<readonly StreamStatus[]> {
     return (await this.#ask({ method: 'GET', path: '/v1/streams' })) as StreamStatus[];
+  }
+
+  /** How the stream ended that this process opened, at `since` or later (monotonicNow()). */
+  async ownStreamEnd(since: number): Promise<StreamEnd> {
+    const path = `/v1/stream-end?since=${since}`;
+    return (await this.#ask({ method: 'GET', path })) as StreamEnd;
   }
 
   /** True; an unknown stream is a refusal here, in the daemon's words. */

@@ -121,6 +121,14 @@ export interface StreamStatus extends Omit<StreamInfo, 'link'> {
   readonly domain: string | null;
 }
 
+/** How a stream that has ended for the program which opened it did so. */
+export interface StreamEnd {
+  /** `cut`: refused, reset, or lost with its link. `unknown`: the daemon cannot tell; `reason` says why. */
+  readonly end: 'in-order' | 'cut' | 'unknown';
+  /** In words; empty if it ended in order. */
+  readonly reason: string;
+}
+
 export interface ReloadResult {
   /** What was changed, a sentence each; empty if nothing was. */
   readonly changes: readonly string[];
@@ -133,6 +141,8 @@ export interface ControlModel {
   status(): Promise<DaemonStatus>;
   services(): Promise<readonly ServiceStatus[]>;
   streams(): Promise<readonly StreamStatus[]>;
+  /** Of the last stream that the process `program` opened at `since` or later (monotonicNow()). */
+  streamEnd(program: number, since: number): Promise<StreamEnd>;
   /** False if that peer has no such stream. */
   resetStream(peer: number, stream: number): Promise<boolean>;
   /** Reads the configuration again. Throws `CONFIG_INVALID` or `FILE_ACCESS` and then changes nothing. */

@@ -4,7 +4,7 @@ import type { JsonRequest, Route } from '../http/json-server.js';
 import { parseDomId } from '../ids.js';
 import { escapeForDisplay } from '../service/name.js';
 import { type Access, type AccessRules, type Caller, checkAccess } from './access.js';
-import type { ControlModel } from './model.js';
+import type { ControlModel, StreamEnd } from './model.js';
 
 /** `caller` is undefined where the kernel does not say who it is. */
 export type ControlRequest = JsonRequest<Caller | undefined>;
@@ -37,12 +37,31 @@ async function resetStream(model: ControlModel, { params }: ControlRequest): Pro
   return { reset: true };
 }
 
+/** Everybody may ask about the own streams, of whose process the kernel tells. */
+function streamEnd(model: ControlModel, { query, caller }: ControlRequest): Promise<StreamEnd> {
+  const text = query.get('since') ?? '';
+  if (!/^\d{1,15}$/.test(text)) {
+    throw refusal(`'since' is not a number of milliseconds`);
+  }
+  if (caller === undefined || caller.pid === 0) {
+    const reason = 'the process that asks cannot be seen from the daemon (another pid namespace)';
+    return Promise.resolve({ end: 'unknown', reason });
+  }
+  return model.streamEnd(caller.pid, Number(text));
+}
+
 export function controlRoutes(model: ControlModel): readonly ControlRoute[] {
   return [
     { method: 'GET', path: '/v1/health', access: 'anyone', handle: () => ({ status: 'ok' }) },
     { method: 'GET', path: '/v1/status', access: 'reader', handle: () => model.status() },
     { method: 'GET', path: '/v1/services', access: 'reader', handle: () => model.services() },
     { method: 'GET', path: '/v1/streams', access: 'reader', handle: () => model.streams() },
+    {
+      method: 'GET',
+      path: '/v1/stream-end',
+      access: 'anyone',
+      handle: request => streamEnd(model, request),
+    },
     { method: 'POST', path: '/v1/reload', access: 'admin', handle: () => model.reload() },
     {
       method: 'DELETE',

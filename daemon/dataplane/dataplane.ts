@@ -191,6 +191,7 @@ export type DataplaneEvent =
       readonly reason: RefuseReason;
       /** e.g. the target and errno for `target-unavailable`; empty if there is nothing to add. */
       readonly detail: string;
+      readonly program?: number;
     }
   | {
       readonly kind: 'stream-closed';
@@ -201,6 +202,11 @@ export type DataplaneEvent =
       readonly reason: StreamEndReason;
       readonly bytesSent: number;
       readonly bytesReceived: number;
+      /**
+       * The pid of the local program that opened the stream, if it did not get all that the service sent and
+       * the service's end-of-file: its socket cannot tell it. So also when a stream is refused.
+       */
+      readonly program?: number;
     }
   /** A listener stopped working (e.g. EMFILE); `detail` says why. It is tried again by itself. */
   | { readonly kind: 'listener-error'; readonly listener: ListenerId; readonly detail: string }

@@ -27,6 +27,11 @@ export function openDataplane(options: DataplaneOptions): Dataplane {
   return new AddonDataplane(options);
 }
 
+/** Programs can only connect where the link is known; after its end, their streams are still refused. */
+function isOfAProgram(event: NativeEvent): boolean {
+  return event.kind === 'stream-refused' && event.direction === 'outgoing';
+}
+
 class AddonDataplane implements Dataplane {
   readonly #native: NativeDataplane;
   /** Who waits for a link's pages to be given back. */
@@ -168,7 +173,7 @@ class AddonDataplane implements Dataplane {
       if (event.kind === 'alive') {
         this.#pings.get(event.ping)?.();
         this.#pings.delete(event.ping);
-      } else if ('link' in event && !this.#known.has(event.link)) {
+      } else if ('link' in event && !this.#known.has(event.link) && !isOfAProgram(event)) {
         this.#early.set(event.link, [...(this.#early.get(event.link) ?? []), event]);
       } else if (event.kind === 'link-released') {
         this.#forget(event.link);

@@ -196,6 +196,7 @@ function controlModel(daemon: Daemon, reloader: Reloader): ControlModel {
     status: async () => ({ ...(await daemon.status()), lastReload: reloader.last }),
     services: () => daemon.services(),
     streams: () => daemon.streams(),
+    streamEnd: (program, since) => daemon.streamEnd(program, since),
     resetStream: (peer, stream) => daemon.resetStream(peer, stream),
     reload: () => reloader.reload(),
   };

@@ -4,6 +4,7 @@ import type {
   DaemonStatus,
   ReloadResult,
   ServiceStatus,
+  StreamEnd,
   StreamStatus,
 } from '../../daemon/control/model.js';
 
@@ -138,6 +139,15 @@ export class FakeControlModel implements ControlModel {
 
   async streams(): Promise<readonly StreamStatus[]> {
     return STREAMS;
+  }
+
+  /** What is answered for any stream; asked with these. */
+  end: StreamEnd = { end: 'in-order', reason: '' };
+  readonly ends: (readonly [number, number])[] = [];
+
+  async streamEnd(program: number, since: number): Promise<StreamEnd> {
+    this.ends.push([program, since]);
+    return this.end;
   }
 
   async resetStream(peer: number, stream: number): Promise<boolean> {

@@ -9,7 +9,7 @@ const MAX_LINES = 400;
 
 /** Lowest first; a folder may import those of lower ranks and its own. */
 const DAEMON_LAYERS: readonly (readonly string[])[] = [
-  ['preflight', 'errors', 'ids', 'portions', 'token-bucket', 'version'],
+  ['preflight', 'errors', 'ids', 'monotonic', 'portions', 'token-bucket', 'version'],
   ['retry'],
   ['http', 'dataplane'],
   ['xenstore', 'lock', 'systemd'],

@@ -33,6 +33,7 @@ function setUp() {
   const lines = (): {
     peer: number;
     msg: string;
+    why?: string;
     service?: string;
     count?: number;
     remedy?: string;
@@ -45,13 +46,20 @@ function setUp() {
   return { log: new StreamLog(new PeerLogs(log)), lines, output };
 }
 
-t.test('a refusal here is written, with the name as text; one by the peer is not', async t => {
+t.test('refusals are written, here and by the peer, with the name as text', async t => {
   const { log, lines } = setUp();
   log.write(PEER, refused('incoming', '\u001b[2J'));
   log.write(PEER, refused('outgoing', 'http'));
   t.same(
-    lines().map(({ peer, msg }) => ({ peer, msg })),
-    [{ peer: 3, msg: 'stream refused' }],
+    lines().map(({ peer, msg, why }) => ({ peer, msg, why })),
+    [
+      { peer: 3, msg: 'stream refused', why: 'not allowed to domain 3' },
+      {
+        peer: 3,
+        msg: 'outgoing stream refused',
+        why: 'domain 3 does not allow it to this domain',
+      },
+    ],
   );
   t.notOk(lines()[0]?.service?.includes('\u001b'));
 });

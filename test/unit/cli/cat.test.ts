@@ -1,15 +1,22 @@
 /** `xsock cat` as a process, with small servers in the place of the daemon's sockets. */
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { serveControl } from '../../../daemon/control/server.js';
+import { monotonicNow } from '../../../daemon/monotonic.js';
+import { FakeControlModel } from '../../support/fake-control-model.js';
 import { runProgram, startProgram, XSOCK } from '../../support/run-program.js';
 import { temporaryDirectory } from '../../support/temp-directory.js';
 
-/** A service at `<run>/0/svc`. */
-async function serve(t: Test, onConnection: (socket: Socket) => void): Promise<string> {
+/** A service of a daemon that knows how its streams end, at `<run>/0/svc`. */
+async function serve(
+  t: Test,
+  onConnection: (socket: Socket) => void,
+  model = new FakeControlModel(),
+): Promise<string> {
   const run = temporaryDirectory(t);
   mkdirSync(join(run, '0'));
   const open = new Set<Socket>();
@@ -24,6 +31,11 @@ async function serve(t: Test, onConnection: (socket: Socket) => void): Promise<s
     for (const socket of open) socket.destroy();
     server.close();
   });
+  const control = await serveControl(run, model, () => ({
+    uid: process.getuid?.() ?? 0,
+    groups: { reader: undefined, admin: undefined },
+  }));
+  t.teardown(() => control.close());
   return run;
 }
 
@@ -89,6 +101,37 @@ t.test('a connection that breaks is a failure', async t => {
     code: 1,
     stdout: '',
     stderr: /^xsock: the connection broke: .*svc.*\n$/,
+  });
+});
+
+t.test('a stream that was cut is a failure, with the reason', async t => {
+  const model = new FakeControlModel();
+  model.end = { end: 'cut', reason: 'target unavailable in domain 0' };
+  const started = monotonicNow();
+  const run = await serve(t, socket => socket.end('half'), model);
+  const { child, finished } = startProgram(t, XSOCK, ['--run', run, 'cat', '0', 'svc']);
+  t.match(await finished, {
+    code: 1,
+    stdout: 'half',
+    stderr: /^xsock: the stream to '.*\/0\/svc' was cut: target unavailable in domain 0\n$/,
+  });
+  const [[program, since] = [0, 0]] = model.ends;
+  t.equal(program, child.pid, 'the kernel says who asks');
+  t.ok(since >= started && since <= monotonicNow());
+});
+
+t.test('a daemon that cannot tell, or has ended, is no success', async t => {
+  const model = new FakeControlModel();
+  model.end = { end: 'unknown', reason: 'for some reason' };
+  const run = await serve(t, socket => socket.end(), model);
+  t.match(await runProgram(t, XSOCK, ['--run', run, 'cat', '0', 'svc']), {
+    code: 1,
+    stderr: /was cut: it cannot be told how it ended: for some reason\n$/,
+  });
+  rmSync(join(run, 'control'));
+  t.match(await runProgram(t, XSOCK, ['--run', run, 'cat', '0', 'svc']), {
+    code: 1,
+    stderr: /it cannot be told how it ended: nobody answers at/,
   });
 });
 

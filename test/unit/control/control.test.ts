@@ -54,6 +54,9 @@ t.test('the client gets what the model says', async t => {
   t.strictSame(await client.reload(), { changes: ['exports: 1 added'], warnings: ['w'] });
   t.equal(await client.resetStream(1, 5), true);
   t.strictSame(model.resets, [[1, 5]]);
+  model.end = { end: 'cut', reason: 'reset by domain 1' };
+  t.strictSame(await client.ownStreamEnd(13), model.end);
+  t.strictSame(model.ends, [[process.pid, 13]], 'of the process that asks');
 });
 
 t.test('refusals come with code and message', async t => {
