@@ -49,6 +49,9 @@ class Host {
     // Closes a TCP socket gently: reads and drops what still comes, so that no RST overtakes sent
     // bytes. A peer has a bounded number of those (pump/linger.h).
     virtual void linger(sys::UniqueFd fd, std::uint32_t peer) = 0;
+    // Closes the UNIX socket of a program whose stream was refused before it had sent anything:
+    // when it does, or after a while. Bounded likewise.
+    virtual void await_first_bytes(sys::UniqueFd fd, std::uint32_t peer) = 0;
     // Calls link.service() in this turn or the next.
     virtual void schedule(Link& link) noexcept = 0;
     // Does anybody want to know of streams that open, and that close in order?

@@ -198,6 +198,7 @@ void Link::open(sys::UniqueFd socket, bool tcp, const Label& label, std::uint16_
                 note_streams();
                 stream->fd = std::move(socket);
                 stream->tcp = tcp;
+                stream->unanswered = !tcp;
                 stream->notice = Stream::Notice::kOpen;
                 stream->notice_reason = service_port;
                 become_open(*stream);
@@ -208,6 +209,9 @@ void Link::open(sys::UniqueFd socket, bool tcp, const Label& label, std::uint16_
     ++counters_.streams_refused;
     host_.report(StreamRefused{id_, 0, Direction::kOutgoing, *label, refusal, "",
                                sys::program_of(socket.get())});
+    if (!tcp && socket.valid()) {
+        host_.await_first_bytes(std::move(socket), identity_.peer_domid);
+    }
 }
 
 bool Link::terminate(StreamId stream_id) {

@@ -153,6 +153,7 @@ class Link final : public StreamOwner {
     void try_connect(Stream& stream);
     void stop_connecting(Stream& stream) noexcept;
     void stop_input(Stream& stream);
+    void handle_refuse(Stream& stream, std::uint32_t reason);
     void refuse(Stream& stream, abi::RefuseReason reason, std::string detail);
     void reset(Stream& stream, abi::ResetReason reason, EndReason end);
     void return_credit(Stream& stream, std::size_t delivered);

@@ -223,6 +223,14 @@ void Link::handle_stream_frame(const FrameView& frame) {
         ++counters_.stale_frames;
     }
     const bool ours = known && stream->direction == Direction::kOutgoing;
+    if (ours && stream->unanswered && frame.header.type != abi::FrameType::kRefuse &&
+        frame.header.type != abi::FrameType::kReset) {
+        stream->let_go();
+        if (stream->can_send()) {
+            data_.push_back(*stream);
+            host_.schedule(*this);
+        }
+    }
     switch (frame.header.type) {
         case abi::FrameType::kData:
             if (known) {
@@ -255,20 +263,7 @@ void Link::handle_stream_frame(const FrameView& frame) {
             if (known && !ours) {
                 corrupt("REFUSE for a stream that the peer opened");
             } else if (known) {
-                const std::uint32_t reason = frame.header.argument;
-                if (reason < 1 ||
-                    reason > static_cast<std::uint32_t>(abi::RefuseReason::kShuttingDown)) {
-                    corrupt("REFUSE without a known reason");
-                    break;
-                }
-                ++counters_.streams_refused;
-                stream->announced = false;
-                host_.report(StreamRefused{id_, stream->id, stream->direction, *stream->label,
-                                           static_cast<Refusal>(reason - 1), "",
-                                           stream->cut_off_program()});
-                stream->notice = Stream::Notice::kNone;
-                close_socket(*stream, true);
-                erase(*stream);
+                handle_refuse(*stream, frame.header.argument);
             }
             break;
         default:

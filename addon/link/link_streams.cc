@@ -31,6 +31,9 @@ void Link::on_stream_ready(Stream& stream) {
         }
         return;
     }
+    if (stream.hung_up && stream.unanswered) {
+        stream.let_go();
+    }
     if (stream.tcp && stream.peer_stopped && stream.readable && !stream.end_seen) {
         stop_input(stream);
     }
@@ -186,6 +189,24 @@ void Link::refuse(Stream& stream, abi::RefuseReason reason, std::string detail) 
     stream.notice = Stream::Notice::kRefuse;
     stream.notice_reason = static_cast<std::uint32_t>(reason);
     update(stream);
+}
+
+// By the peer; `reason` is what it wrote.
+void Link::handle_refuse(Stream& stream, std::uint32_t reason) {
+    if (reason < 1 || reason > static_cast<std::uint32_t>(abi::RefuseReason::kShuttingDown)) {
+        corrupt("REFUSE without a known reason");
+        return;
+    }
+    ++counters_.streams_refused;
+    stream.announced = false;
+    host_.report(StreamRefused{id_, stream.id, stream.direction, *stream.label,
+                               static_cast<Refusal>(reason - 1), "", stream.cut_off_program()});
+    stream.notice = Stream::Notice::kNone;
+    if (stream.unanswered && stream.held == 0) {
+        host_.await_first_bytes(std::move(stream.fd), identity_.peer_domid);
+    }
+    close_socket(stream, true);
+    erase(stream);
 }
 
 void Link::reset(Stream& stream, abi::ResetReason reason, EndReason end) {

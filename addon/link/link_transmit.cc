@@ -250,8 +250,9 @@ bool Link::send_data(Stream& stream, std::size_t most) {
         std::min<std::size_t>({(space - sizeof(abi::FrameHeader)) & kWhole,
                                peer_max_payload_ & kWhole, stream.send_credit, most});
     ring::Segments target = ring.room(sizeof(abi::FrameHeader), room);
-    const sys::TransferResult got =
-        sys::receive(stream.fd.get(), std::span(target.parts).first(target.count));
+    const std::span<iovec> parts = std::span(target.parts).first(target.count);
+    const sys::TransferResult got = stream.unanswered ? sys::peek(stream.fd.get(), parts)
+                                                      : sys::receive(stream.fd.get(), parts);
     switch (got.outcome) {
         case sys::Transfer::kWouldBlock:
             stream.readable = false;
@@ -287,6 +288,9 @@ bool Link::send_data(Stream& stream, std::size_t most) {
     ++counters_.frames_sent;
     stream.send_credit -= static_cast<std::uint32_t>(got.bytes);
     stream.bytes_sent += got.bytes;
+    if (stream.unanswered) {
+        stream.held = static_cast<std::uint32_t>(got.bytes);
+    }
     counters_.bytes_sent += got.bytes;
     if (got.bytes < room) {
         note_chatty(stream.id, got.bytes);

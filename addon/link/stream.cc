@@ -108,6 +108,14 @@ std::int32_t Stream::cut_off_program() const noexcept {
     return told ? 0 : sys::program_of(fd.get());
 }
 
+void Stream::let_go() noexcept {
+    unanswered = false;
+    while (held > 0) {
+        const sys::TransferResult got = sys::discard(fd.get(), held);
+        held -= got.outcome == sys::Transfer::kBytes ? static_cast<std::uint32_t>(got.bytes) : held;
+    }
+}
+
 bool Stream::stop_input() {
     if (!tcp) {
         ::shutdown(fd.get(), SHUT_RD);

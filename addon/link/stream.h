@@ -63,7 +63,7 @@ class Stream final : public sys::Pollable {
     // May bytes of the local program go into the ring now?
     [[nodiscard]] bool can_send() const noexcept {
         return stage == Stage::kOpen && notice == Notice::kNone && readable && !read_done &&
-               send_credit > 0;
+               send_credit > 0 && held == 0;
     }
     // Is there a frame other than data that wants to leave?
     [[nodiscard]] bool has_frames() const noexcept {
@@ -88,6 +88,8 @@ class Stream final : public sys::Pollable {
     // dropped too (TCP could refuse it only with an RST, which may overtake bytes on their way).
     // False: there may be more.
     bool stop_input();
+    // The peer has answered, or nobody would see a reset any more: what was held is taken out.
+    void let_go() noexcept;
 
   private:
     void note_output_blocked();
@@ -106,6 +108,11 @@ class Stream final : public sys::Pollable {
     bool credit_wanted = false;
 
     bool tcp = false;
+    // A UNIX socket only tells its other end of a reset if it is closed with bytes unread
+    // (unix(7)). So the first bytes of a program are sent, but left in its socket until the peer
+    // has answered: should the stream be refused, the program sees ECONNRESET, and not the end of
+    // an empty answer.
+    bool unanswered = false;
     bool announced = false;  // the control plane has heard of it (StreamOpened)
 
     // Local program -> ring.
@@ -129,6 +136,7 @@ class Stream final : public sys::Pollable {
     std::uint32_t send_credit = 0;
     std::uint32_t recv_credit = 0;
     std::uint32_t consumed = 0;
+    std::uint32_t held = 0;  // bytes that were sent and are still in the program's socket
     std::uint32_t window = 0;
     ByteQueue pending;
 

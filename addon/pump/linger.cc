@@ -32,12 +32,14 @@ LingerSet::Socket::Socket(LingerSet& set, sys::UniqueFd socket, std::uint32_t pe
       unsent(unsent_bytes(fd.get())) {}
 
 void LingerSet::add(sys::UniqueFd fd, std::uint32_t peer, sys::TimePoint now) {
-    ::shutdown(fd.get(), SHUT_WR);
+    if (until_ == Until::kDeliver) {
+        ::shutdown(fd.get(), SHUT_WR);
+    }
     Sockets& of_peer = sockets_[peer];
     if (of_peer.size() >= kMostPerPeer) {
         end(of_peer.front());
     }
-    Socket& socket = of_peer.emplace_back(*this, std::move(fd), peer, now + kTime);
+    Socket& socket = of_peer.emplace_back(*this, std::move(fd), peer, now + time());
     socket.place = std::prev(of_peer.end());
     // The socket is still registered for the stream that had it.
     epoll_.remove(socket.fd.get());
@@ -50,6 +52,10 @@ void LingerSet::add(sys::UniqueFd fd, std::uint32_t peer, sys::TimePoint now) {
 
 void LingerSet::Socket::on_ready(std::uint32_t) {
     if (!fd.valid()) {
+        return;
+    }
+    if (owner.until_ == Until::kFirstBytes) {
+        owner.end(*this);
         return;
     }
     std::array<std::byte, 16384> scratch;
@@ -83,12 +89,12 @@ void LingerSet::sweep(sys::TimePoint now) noexcept {
         while (!sockets.empty() && now >= sockets.front().due) {
             Socket& socket = sockets.front();
             const int unsent = unsent_bytes(socket.fd.get());
-            if (unsent >= socket.unsent) {
+            if (until_ == Until::kFirstBytes || unsent >= socket.unsent) {
                 sockets.pop_front();
                 continue;
             }
             socket.unsent = unsent;
-            socket.due = now + kTime;
+            socket.due = now + time();
             sockets.splice(sockets.end(), sockets, sockets.begin());
         }
         it = sockets.empty() ? sockets_.erase(it) : std::next(it);

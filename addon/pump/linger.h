@@ -1,6 +1,10 @@
-// TCP sockets that are being closed gently: what still comes is read and dropped until the other
-// end closes too or time is up; closing at once would send an RST that may overtake bytes on their
-// way. Pump thread only.
+// Sockets of streams that are over, which must not be closed at once. Pump thread only.
+//
+// kDeliver (TCP): what still comes is read and dropped until the other end closes too or time is
+// up; closing at once would send an RST that may overtake bytes on their way.
+// kFirstBytes (UNIX, refused): closed once the program has sent something, which then shows it
+// ECONNRESET; a program that is about to send would otherwise die of SIGPIPE, or take an
+// end-of-file for an empty answer.
 //
 // A peer can bring about as many of them as it opens streams. It has kMostPerPeer: beyond that, its
 // oldest one, which had the longest time to deliver its bytes, is closed at once.
@@ -19,11 +23,16 @@ namespace xsock::pump {
 
 class LingerSet {
   public:
+    enum class Until : std::uint8_t { kDeliver, kFirstBytes };
+
     static constexpr std::size_t kMostPerPeer = 256;
     // Renewed as long as the other end has taken bytes in it.
-    static constexpr sys::Duration kTime = sys::milliseconds(5000);
+    static constexpr sys::Duration kDeliverTime = sys::milliseconds(5000);
+    // A program that waits to be greeted sees its end-of-file so much later.
+    static constexpr sys::Duration kFirstBytesTime = sys::milliseconds(200);
 
-    explicit LingerSet(sys::Epoll& epoll) noexcept : epoll_(epoll) {}
+    explicit LingerSet(sys::Epoll& epoll, Until until = Until::kDeliver) noexcept
+        : epoll_(epoll), until_(until) {}
 
     // `peer`: the domain whose stream it was.
     void add(sys::UniqueFd fd, std::uint32_t peer, sys::TimePoint now);
@@ -46,8 +55,12 @@ class LingerSet {
     };
 
     void end(Socket& socket);
+    [[nodiscard]] sys::Duration time() const noexcept {
+        return until_ == Until::kDeliver ? kDeliverTime : kFirstBytesTime;
+    }
 
     sys::Epoll& epoll_;
+    const Until until_;
     std::map<std::uint32_t, Sockets> sockets_;  // of each peer; those that are due first come first
     Sockets ended_;
 };

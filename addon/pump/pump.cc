@@ -103,6 +103,7 @@ void Pump::turn() {
     tell_of_resting_ports();
     orphans_.sweep();
     lingering_.sweep(now_);
+    refused_.sweep(now_);
     events_.flush(now_);
     graveyard_.clear();
     closed_listeners_.clear();
@@ -219,8 +220,9 @@ int Pump::timeout_ms() const {
     if (!runnable_.empty() || stopping_) {
         return 0;
     }
-    sys::TimePoint next = std::min(
-        {source_.deadline(), self_source_.deadline(), lingering_.deadline(), events_.deadline()});
+    sys::TimePoint next =
+        std::min({source_.deadline(), self_source_.deadline(), lingering_.deadline(),
+                  refused_.deadline(), events_.deadline()});
     for (const auto& [id, entry] : links_) {
         next = std::min(next, entry.link->deadline());
     }
@@ -320,6 +322,10 @@ void Pump::watch_output(sys::Pollable& pollable, int fd) {
 
 void Pump::linger(sys::UniqueFd fd, std::uint32_t peer) {
     lingering_.add(std::move(fd), peer, now_);
+}
+
+void Pump::await_first_bytes(sys::UniqueFd fd, std::uint32_t peer) {
+    refused_.add(std::move(fd), peer, now_);
 }
 
 void Pump::schedule(link::Link& link) noexcept {

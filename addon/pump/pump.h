@@ -135,6 +135,7 @@ class Pump final : public link::Host {
         orphans_.adopt(std::move(stream), peer);
     }
     void linger(sys::UniqueFd fd, std::uint32_t peer) override;
+    void await_first_bytes(sys::UniqueFd fd, std::uint32_t peer) override;
     void schedule(link::Link& link) noexcept override;
     [[nodiscard]] bool reports_streams() const noexcept override { return stream_reports_; }
     void report(link::Event event) override;
@@ -187,6 +188,7 @@ class Pump final : public link::Host {
     DoorbellSource source_;
     DoorbellSource self_source_;
     LingerSet lingering_{epoll_};
+    LingerSet refused_{epoll_, LingerSet::Until::kFirstBytes};
     // The last work was to pass bytes on to peers, and nothing else.
     bool waits_for_peers_ = false;
     Orphans orphans_{*this};

@@ -71,13 +71,11 @@ msghdr message_of(std::span<iovec> parts) noexcept {
     return message;
 }
 
-}  // namespace
-
-TransferResult receive(int fd, std::span<iovec> parts) noexcept {
+TransferResult receive_message(int fd, std::span<iovec> parts, int flags) noexcept {
     msghdr message = message_of(parts);
     ssize_t count;
     do {
-        count = ::recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        count = ::recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
     } while (count < 0 && errno == EINTR);
     if (count >= 0 && (message.msg_flags & MSG_CTRUNC) != 0) {
         return {Transfer::kFdPassing, 0, 0};
@@ -89,6 +87,16 @@ TransferResult receive(int fd, std::span<iovec> parts) noexcept {
         return {Transfer::kEndOfFile, 0, 0};
     }
     return {errno == EAGAIN ? Transfer::kWouldBlock : Transfer::kBroken, 0, errno};
+}
+
+}  // namespace
+
+TransferResult receive(int fd, std::span<iovec> parts) noexcept {
+    return receive_message(fd, parts, 0);
+}
+
+TransferResult peek(int fd, std::span<iovec> parts) noexcept {
+    return receive_message(fd, parts, MSG_PEEK);
 }
 
 TransferResult discard(int fd, std::size_t most) noexcept {

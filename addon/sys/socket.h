@@ -30,6 +30,8 @@ struct TransferResult {
 // recvmsg into `parts`. No room for control messages is offered, so passed descriptors never enter
 // our table: the kernel closes them and says MSG_CTRUNC.
 TransferResult receive(int fd, std::span<iovec> parts) noexcept;
+// The same, but the bytes stay in the socket.
+TransferResult peek(int fd, std::span<iovec> parts) noexcept;
 // Takes up to `most` bytes out and drops them, 64 KiB at most.
 TransferResult discard(int fd, std::size_t most) noexcept;
 // sendmsg from `parts`, without SIGPIPE.

@@ -11,7 +11,8 @@ export const resetVerb: Verb = {
   operands: '<domain> <stream>',
   summary: 'cut one stream off',
   details:
-    "The stream's number is in 'xsock streams'. The programs at both ends see their connection reset.",
+    "The stream's number is in 'xsock streams'. A program at a TCP socket sees its connection reset; one at\n" +
+    'a UNIX socket sees ECONNRESET if bytes that it wrote were not taken yet, else an end-of-file.',
   arity: [2, 2],
   json: true,
   async execute({ operands: [domain = '', stream = ''], run, json }) {

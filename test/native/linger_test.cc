@@ -181,8 +181,8 @@ void time_is_up_unless_bytes_still_go() {
     CHECK(fill(busy.ours.get()) > 0);
     lingering.add(std::move(idle.ours), 1, start);
     lingering.add(std::move(busy.ours), 1, start);
-    CHECK(lingering.deadline() == start + pump::LingerSet::kTime);
-    lingering.sweep(start + pump::LingerSet::kTime / 2);
+    CHECK(lingering.deadline() == start + pump::LingerSet::kDeliverTime);
+    lingering.sweep(start + pump::LingerSet::kDeliverTime / 2);
     CHECK(!idle.closed() && !busy.closed());
 
     Bytes some(100'000);
@@ -190,11 +190,29 @@ void time_is_up_unless_bytes_still_go() {
     sys::TimePoint now = lingering.deadline();
     lingering.sweep(now);
     CHECK(idle.closed() && !busy.closed());
-    CHECK(lingering.deadline() == now + pump::LingerSet::kTime);
+    CHECK(lingering.deadline() == now + pump::LingerSet::kDeliverTime);
     now = lingering.deadline();
     lingering.sweep(now);
     CHECK(busy.closed());
     CHECK(lingering.deadline() == sys::kNever);
+}
+
+void refused_until_the_first_bytes() {
+    sys::Epoll epoll;
+    pump::LingerSet refused(epoll, pump::LingerSet::Until::kFirstBytes);
+    const sys::TimePoint start = sys::Clock::now();
+    std::vector<Ends> ends(pump::LingerSet::kMostPerPeer + 1);
+    for (Ends& one : ends) {
+        refused.add(std::move(one.ours), 1, start);
+    }
+    CHECK(refused.deadline() == start + pump::LingerSet::kFirstBytesTime);
+    CHECK(ends[0].closed());  // the oldest
+    refused.sweep(start);
+    char byte = 0;
+    CHECK(::recv(ends[1].theirs.get(), &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+    refused.sweep(start + pump::LingerSet::kFirstBytesTime);
+    CHECK(::recv(ends[1].theirs.get(), &byte, 1, MSG_DONTWAIT) == 0);
+    CHECK(refused.deadline() == sys::kNever);
 }
 
 void what_ends_is_closed_at_once() {
@@ -225,6 +243,8 @@ int main() {
     tap::test("a peer has so many sockets that linger and no more", a_peer_has_so_many_and_no_more);
     tap::test("a socket lingers for its time, and longer while bytes still go",
               time_is_up_unless_bytes_still_go);
+    tap::test("a refused program's socket waits for its first bytes, not for long, and not many do",
+              refused_until_the_first_bytes);
     tap::test("a socket whose other end has ended is closed at once", what_ends_is_closed_at_once);
     return tap::done();
 }

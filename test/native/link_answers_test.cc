@@ -141,6 +141,9 @@ void beside_a_chatty_stream() {
         const std::uint32_t before = stage.peer->used();
         CHECK(::send(bulk.get(), "x", 1, 0) == 1);
         CHECK(Peer::until([&] { return stage.peer->used() >= before + 32; }));
+        // Before that, nothing is sent beyond a program's first bytes.
+        CHECK(stage.peer->send(FrameType::kAccept, 3) && stage.peer->send(FrameType::kAccept, 5));
+        CHECK(stage.peer->was_read());
         const std::uint32_t quiet = stage.peer->used();
         const auto start = Clock::now();
         CHECK(::send(chatty.get(), "y", 1, 0) == 1);

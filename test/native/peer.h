@@ -96,8 +96,8 @@ class Peer {
         ring::store_release(page().left.cons, cons_);
         ring();
     }
-    // The next frame's header; empty if none comes within ten seconds.
-    std::optional<abi::FrameHeader> receive() {
+    // The next frame's header; empty if none comes within ten seconds. `payload` is set to its own.
+    std::optional<abi::FrameHeader> receive(std::string* payload = nullptr) {
         abi::FrameHeader header;
         std::string bytes;
         if (!until([&] { return used() >= sizeof header; })) {
@@ -105,7 +105,11 @@ class Peer {
         }
         read(sizeof header, bytes);
         std::memcpy(&header, bytes.data(), sizeof header);
+        bytes.clear();
         read((header.length + 15) / 16 * 16, bytes);
+        if (payload != nullptr) {
+            *payload = bytes.substr(0, header.length);
+        }
         return header;
     }
     // The first frame of `type`.
