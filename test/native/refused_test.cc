@@ -65,7 +65,8 @@ void write_text(const sys::UniqueFd& fd, const std::string& text) {
 // How reading ends: 0 for an end-of-file, else the errno.
 int end_of(const sys::UniqueFd& fd) {
     char buffer[4096];
-    for (pollfd ready{fd.get(), POLLIN, 0}; ::poll(&ready, 1, 10'000) == 1; ready.revents = 0) {
+    for (pollfd ready{fd.get(), POLLIN, 0}; ::poll(&ready, 1, tap::kDeadlineMs) == 1;
+         ready.revents = 0) {
         const ssize_t got = ::recv(fd.get(), buffer, sizeof buffer, 0);
         if (got <= 0) {
             return got == 0 ? 0 : errno;
@@ -168,7 +169,7 @@ void a_small_send_buffer_is_free_after_the_answer() {
     }
     CHECK(got == sent);
     pollfd room{program.get(), POLLOUT, 0};
-    CHECK(::poll(&room, 1, 10'000) == 1 && (room.revents & POLLOUT) != 0);
+    CHECK(::poll(&room, 1, tap::kDeadlineMs) == 1 && (room.revents & POLLOUT) != 0);
 }
 
 void a_program_that_leaves_before_the_answer() {
