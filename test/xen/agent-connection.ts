@@ -30,7 +30,7 @@ export class AgentConnection {
     this.connected = once(server, 'connection').then(([socket]: Socket[]) => {
       if (socket === undefined) throw new Error('no connection');
       this.#serve(socket);
-      return this.ask(0, 'node', { path: '/local/domain/0/domid', deadline: 110_000 });
+      return this.ask(0, 'node', { path: '/local/domain/0/domid', deadline: 580_000 });
     });
     this.connected.catch(() => {});
   }

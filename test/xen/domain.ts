@@ -43,7 +43,7 @@ export class Domain {
   }
 
   /** Runs a program; its standard output. Fails if the program does. */
-  async run(argv: readonly string[], input = '', deadline = 60_000): Promise<string> {
+  async run(argv: readonly string[], input = '', deadline = 240_000): Promise<string> {
     const { code, signal, stdout, stderr } = await this.ask('run', { argv, input, deadline });
     if (code !== 0) {
       throw new Error(`${this.name}: '${argv.join(' ')}' ended with ${signal ?? code}: ${stderr}`);
@@ -76,7 +76,7 @@ export class Domain {
   }
 
   /** Waits until the daemon has logged a line that matches, from line `after` on. */
-  logs(pattern: string, after = 0, deadline = 60_000): Promise<string> {
+  logs(pattern: string, after = 0, deadline = 240_000): Promise<string> {
     return this.ask('said', { name: DAEMON, pattern, after, deadline });
   }
 

@@ -123,7 +123,7 @@ export class XenLab {
       rmSync(run, { recursive: true, force: true });
     });
     const lab = new XenLab(options, share, qemu, log, agents);
-    const tooLong = setTimeout(() => qemu.kill('SIGKILL'), 120_000);
+    const tooLong = setTimeout(() => qemu.kill('SIGKILL'), 600_000);
     const early = ended.then(() => {
       throw new Error(`Xen did not boot:\n${log.tail()}`);
     });

@@ -7,7 +7,7 @@ import type { Xenstore } from '../../../daemon/xenstore/xenstore.js';
 import * as programs from './programs.js';
 import * as traffic from './traffic.js';
 
-const DEADLINE = 60_000;
+const DEADLINE = 240_000;
 
 /** `promise`, or an error that says what was waited for. */
 export async function within<T>(deadline: number, what: string, promise: Promise<T>): Promise<T> {
