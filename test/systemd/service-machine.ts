@@ -44,3 +44,9 @@ export async function startHypervisor(machine: Machine): Promise<void> {
   await machine.output(`systemctl start ${HYPERVISOR}`);
   await eventually(() => machine.output('test -S /var/lib/machine/domains/0/xenstored'));
 }
+
+/** Steps that go on from the one before: after a failure the rest would only wait. */
+export function stepsOf(t: Test) {
+  return (name: string, body: (t: Test) => Promise<void>, skip?: string) =>
+    t.test(name, { skip: t.passing() ? (skip ?? false) : 'a step before it has failed' }, body);
+}

@@ -11,6 +11,7 @@ import {
   CONFIG,
   HYPERVISOR,
   startHypervisor,
+  stepsOf,
   UNIT,
 } from './service-machine.js';
 
@@ -26,12 +27,12 @@ async function remark(t: Test, machine: Machine): Promise<void> {
   }
 }
 
-// Each step goes on from the one before: after a failure the rest would only wait.
-t.test('the shipped unit, under systemd', { skip: prepared(), bail: true }, async t => {
+t.test('the shipped unit, under systemd', { skip: prepared() }, async t => {
+  const step = stepsOf(t);
   const machine = await bootService(t, 'service', 'drain-timeout: 2s\n');
   t.teardown(() => remark(t, machine));
 
-  await t.test('starts, and is ready when it serves', async t => {
+  await step('starts, and is ready when it serves', async t => {
     const { code, stderr } = await machine.run(`systemctl start ${UNIT}`);
     t.equal(code, 0, stderr || 'systemctl start');
     const { StatusText, User } = await machine.until(UNIT, ACTIVE);
@@ -40,7 +41,7 @@ t.test('the shipped unit, under systemd', { skip: prepared(), bail: true }, asyn
     t.match(await machine.output('xsock status'), /domain 0|domid/i);
   });
 
-  await t.test('a good reload is told of as one', async t => {
+  await step('a good reload is told of as one', async t => {
     machine.write(CONFIG, 'drain-timeout: 3s\nexports: [{name: a, target: "unix:/run/a"}]\n');
     const { code, stderr } = await machine.run(`systemctl reload ${UNIT}`);
     t.equal(code, 0, stderr || 'systemctl reload');
@@ -48,7 +49,7 @@ t.test('the shipped unit, under systemd', { skip: prepared(), bail: true }, asyn
     t.match(await machine.output('xsock ls'), /unix:\/run\/a/, 'it is in force at once');
   });
 
-  await t.test('a reload of a broken file fails, and the daemon goes on as before', async t => {
+  await step('a reload of a broken file fails, and the daemon goes on as before', async t => {
     const before = await machine.show(UNIT);
     machine.write(CONFIG, 'exports: [{name: a/b}]\n');
     const { code } = await machine.run(`systemctl reload ${UNIT}`);
@@ -63,7 +64,7 @@ t.test('the shipped unit, under systemd', { skip: prepared(), bail: true }, asyn
     await machine.until(UNIT, { ...ACTIVE, StatusText: 'serving' });
   });
 
-  await t.test('a daemon that hangs is started again by the watchdog', async t => {
+  await step('a daemon that hangs is started again by the watchdog', async t => {
     machine.write(
       `/etc/systemd/system/${UNIT}.d/watchdog.conf`,
       '[Service]\nWatchdogSec=6\nTimeoutAbortSec=3\n',
@@ -79,7 +80,7 @@ t.test('the shipped unit, under systemd', { skip: prepared(), bail: true }, asyn
     await machine.output(`systemctl daemon-reload && systemctl restart ${UNIT}`);
   });
 
-  await t.test('comes back by itself when the hypervisor was away for long', async t => {
+  await step('comes back by itself when the hypervisor was away for long', async t => {
     await machine.until(UNIT, ACTIVE);
     machine.write(
       `/etc/systemd/system/${UNIT}.d/impatient.conf`,
@@ -95,7 +96,7 @@ t.test('the shipped unit, under systemd', { skip: prepared(), bail: true }, asyn
     t.equal((await machine.run('xsock status')).code, 0);
   });
 
-  await t.test('stops in order and within its time', async t => {
+  await step('stops in order and within its time', async t => {
     const { code, stderr } = await machine.run(`systemctl stop ${UNIT}`);
     t.equal(code, 0, stderr || 'systemctl stop');
     const { Result, ExecMainStatus } = await machine.until(UNIT, { ActiveState: 'inactive' });

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { eventually } from '../support/eventually.js';
 import { prepared } from './lab.js';
-import { bootService, UNIT } from './service-machine.js';
+import { bootService, stepsOf, UNIT } from './service-machine.js';
 
 /** Made anew at each start, as xend does it. */
 const XEND_UNIT = `[Service]
@@ -47,7 +47,8 @@ function documented(): Map<string, string> {
   );
 }
 
-t.test('a target of root alone', { skip: prepared(), bail: true }, async t => {
+t.test('a target of root alone', { skip: prepared() }, async t => {
+  const step = stepsOf(t);
   const machine = await bootService(t, 'target-access', CONFIG);
   machine.write('/usr/local/bin/xend', XEND);
   machine.write('/etc/systemd/system/xend.service', XEND_UNIT);
@@ -61,7 +62,7 @@ t.test('a target of root alone', { skip: prepared(), bail: true }, async t => {
     (await machine.run('xsock cat 0 xend </dev/null')).stdout;
   const dropIns = documented();
 
-  await t.test('is refused, and the log says what to do', async t => {
+  await step('is refused, and the log says what to do', async t => {
     await restart();
     t.equal(await call(), '');
     await eventually(async () => {
@@ -78,7 +79,7 @@ t.test('a target of root alone', { skip: prepared(), bail: true }, async t => {
     { file: '/etc/systemd/system/NAME.service.d/xsock.conf' },
   ];
   for (const { file } of remedies) {
-    await t.test(`is served with ${file}`, async t => {
+    await step(`is served with ${file}`, async t => {
       const body = dropIns.get(file) ?? '';
       t.not(body, '', 'it is in the documentation');
       const here = file.replace('NAME', 'xend');
@@ -93,7 +94,7 @@ t.test('a target of root alone', { skip: prepared(), bail: true }, async t => {
     });
   }
 
-  await t.test('a group lets the daemon in as well', async t => {
+  await step('a group lets the daemon in as well', async t => {
     const file = '/etc/systemd/system/xsockd.service.d/groups.conf';
     const body = dropIns.get(file) ?? '';
     t.not(body, '', 'it is in the documentation');
