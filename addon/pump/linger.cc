@@ -72,7 +72,7 @@ void LingerSet::end(Socket& socket) {
     ended_.splice(ended_.end(), sockets_[socket.of_peer], socket.place);
 }
 
-sys::TimePoint LingerSet::deadline() const noexcept {
+sys::TimePoint LingerSet::first_due() const noexcept {
     sys::TimePoint next = sys::kNever;
     for (const auto& [peer, sockets] : sockets_) {
         if (!sockets.empty()) {
@@ -82,7 +82,7 @@ sys::TimePoint LingerSet::deadline() const noexcept {
     return next;
 }
 
-void LingerSet::sweep(sys::TimePoint now) noexcept {
+void LingerSet::close_due(sys::TimePoint now) noexcept {
     ended_.clear();
     for (auto it = sockets_.begin(); it != sockets_.end();) {
         Sockets& sockets = it->second;

@@ -36,9 +36,16 @@ class LingerSet {
 
     // `peer`: the domain whose stream it was.
     void add(sys::UniqueFd fd, std::uint32_t peer, sys::TimePoint now);
-    [[nodiscard]] sys::TimePoint deadline() const noexcept;
-    // Closes what has ended, timed out or is too much. Called at the end of a turn.
-    void sweep(sys::TimePoint now) noexcept;
+    [[nodiscard]] sys::TimePoint deadline() const noexcept {
+        return sockets_.empty() ? sys::kNever : first_due();
+    }
+    // Closes what has ended, timed out or is too much. Called at the end of each turn, where there
+    // is mostly nothing to close.
+    void sweep(sys::TimePoint now) noexcept {
+        if (!sockets_.empty() || !ended_.empty()) {
+            close_due(now);
+        }
+    }
 
   private:
     struct Socket;
@@ -55,6 +62,8 @@ class LingerSet {
     };
 
     void end(Socket& socket);
+    [[nodiscard]] sys::TimePoint first_due() const noexcept;
+    void close_due(sys::TimePoint now) noexcept;
     [[nodiscard]] sys::Duration time() const noexcept {
         return until_ == Until::kDeliver ? kDeliverTime : kFirstBytesTime;
     }
