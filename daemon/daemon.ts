@@ -8,15 +8,15 @@ import { describeChanges } from './broker/changes.js';
 import type { BrokerContext, Settings } from './broker/context.js';
 import { Directory } from './broker/directory.js';
 import { EndedStreams } from './broker/ended-streams.js';
-import { removeLeftOvers } from './broker/left-overs.js';
 import { OwnExports } from './broker/own-exports.js';
 import { Peers } from './broker/peers.js';
 import { Presence } from './broker/presence.js';
 import { Refusals } from './broker/refusals.js';
 import { Report } from './broker/report.js';
 import { prepareSettings } from './broker/settings.js';
-import { Store } from './broker/store.js';
+import { removeStaleNodes } from './broker/stale-nodes.js';
 import { type StreamEvent, StreamLog } from './broker/stream-log.js';
+import { XenstoreMarker } from './broker/xenstore-marker.js';
 import type { Config } from './config/config.js';
 import { diffConfig } from './config/diff.js';
 import type { DaemonStatus, ServiceStatus, StreamEnd, StreamStatus } from './control/model.js';
@@ -59,7 +59,7 @@ export class Daemon {
   readonly #view: View;
   readonly #links = new Map<LinkId, DomId>();
   readonly #streamLog: StreamLog;
-  readonly #store: Store;
+  readonly #marker: XenstoreMarker;
   readonly #presence: Presence;
   readonly #context: BrokerContext;
   readonly #peers: Peers;
@@ -82,10 +82,10 @@ export class Daemon {
     this.#logs = new PeerLogs(log);
     this.#view = new View({ runDir: config.run, dataplane, logs: this.#logs });
     this.#streamLog = new StreamLog(this.#logs);
-    this.#store = new Store({ xenstore, self: domid, instance, log });
+    this.#marker = new XenstoreMarker({ xenstore, self: domid, instance, log });
     this.#presence = new Presence({
       xenstore,
-      store: this.#store,
+      marker: this.#marker,
       self: domid,
       instance,
       log,
@@ -98,7 +98,7 @@ export class Daemon {
       instance,
       dataplane,
       xenstore,
-      store: this.#store,
+      marker: this.#marker,
       view: this.#view,
       log,
       logs: this.#logs,
@@ -114,7 +114,7 @@ export class Daemon {
       self: domid,
       run: config.run,
       logs: this.#logs,
-      intact: () => this.#store.intact(),
+      markerPresent: () => this.#marker.isPresent(),
       onPortsResting: () => this.#presence.look(),
     });
     this.#peers = new Peers(this.#context);
@@ -151,7 +151,7 @@ export class Daemon {
     this.#name = await readOwnName(xenstore);
     dataplane.reportStreams(log.isLevelEnabled('debug'));
     await this.#view.prepare();
-    await removeLeftOvers(xenstore, domid, false);
+    await removeStaleNodes(xenstore, domid, false);
     dataplane.onEvents(events => {
       for (const event of events) {
         this.#handle(event);
@@ -231,7 +231,7 @@ export class Daemon {
     await this.#view.close();
     this.#logs.close();
     const { xenstore, domid } = this.#parts;
-    await removeLeftOvers(xenstore, domid, true);
+    await removeStaleNodes(xenstore, domid, true);
   }
 
   /** Reloads are not its part: it only knows what they make of it. */
@@ -282,8 +282,8 @@ export class Daemon {
         if (event.kind === 'link-down') {
           this.#own?.handle(event);
           this.#links.delete(event.link);
-          // Kept only for its link, perhaps: see Store.
-          if (this.#store.lost) void this.#roster.look();
+          // Kept only for its link, perhaps: see XenstoreMarker.
+          if (this.#marker.lost) void this.#roster.look();
         }
         return;
       }

@@ -9,7 +9,7 @@ import type { View } from '../service/view.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 import type { EndedStreams } from './ended-streams.js';
 import type { Refusals } from './refusals.js';
-import type { Store } from './store.js';
+import type { XenstoreMarker } from './xenstore-marker.js';
 
 /** Replaced as a whole by a reload. */
 export interface Settings {
@@ -24,7 +24,7 @@ export interface BrokerContext {
   readonly instance: string;
   readonly dataplane: Dataplane;
   readonly xenstore: Xenstore;
-  readonly store: Store;
+  readonly marker: XenstoreMarker;
   readonly view: View;
   readonly log: Logger;
   /** For everything that a peer can cause. */

@@ -179,7 +179,7 @@ export class Peer {
 
   async #onObservation({ instance, offer }: Observation): Promise<void> {
     const vanished = instance === undefined && this.state.kind === 'up';
-    if (vanished && !(await this.#context.store.intact())) {
+    if (vanished && !(await this.#context.marker.isPresent())) {
       return;
     }
     if (instance !== undefined && instance !== this.#instance) {

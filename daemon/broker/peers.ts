@@ -58,7 +58,7 @@ export class Peers {
   async forgotten(listed: readonly DomId[]): Promise<readonly DomId[]> {
     const linked = this.all().filter(peer => peer.state.kind === 'up');
     const missing = linked.map(({ domid }) => domid).filter(domid => !listed.includes(domid));
-    return missing.length === 0 || (await this.#context.store.intact()) ? [] : missing;
+    return missing.length === 0 || (await this.#context.marker.isPresent()) ? [] : missing;
   }
 
   async stop(drain: number): Promise<void> {

@@ -9,11 +9,11 @@ import type { DomId } from '../ids.js';
 import { retryDelay } from '../link/backoff.js';
 import { Retry } from '../retry.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
-import type { Store } from './store.js';
+import type { XenstoreMarker } from './xenstore-marker.js';
 
 export interface PresenceParts {
   readonly xenstore: Xenstore;
-  readonly store: Store;
+  readonly marker: XenstoreMarker;
   readonly self: DomId;
   /** This start of the daemon. */
   readonly instance: string;
@@ -60,10 +60,10 @@ export class Presence {
 
   /** Leaves the mark. Throws `XENSTORE`, `XENSTORE_GONE`. */
   async start(): Promise<void> {
-    const { xenstore, store } = this.#parts;
+    const { xenstore, marker } = this.#parts;
     xenstore.onConnection(connected => this.#onConnection(connected));
     xenstore.onWatchProblem((path, problem) => this.#onWatchProblem(path, problem));
-    await store.mark();
+    await marker.write();
     await this.#home.start();
   }
 
@@ -122,11 +122,11 @@ export class Presence {
   }
 
   async #publish(): Promise<void> {
-    const { store, publish } = this.#parts;
+    const { marker, publish } = this.#parts;
     try {
       // The mark is looked for before it is written anew.
-      await store.intact();
-      await store.mark();
+      await marker.isPresent();
+      await marker.write();
       await publish();
       this.#published = this.#connected;
     } catch (error) {

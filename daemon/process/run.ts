@@ -19,11 +19,11 @@ import { createLogger } from '../log.js';
 import { lookUpGroup } from '../service/accounts.js';
 import { Notifier, processNotifierOptions } from '../systemd/notify.js';
 import { readVersion } from '../version.js';
+import { CleanupStack } from './cleanup-stack.js';
 import { loadConfiguration } from './configuration.js';
 import { ControlAccess } from './control-access.js';
 import { limitEnd } from './end-limit.js';
 import { EXIT_FAILURE, EXIT_OK, EXIT_UNAVAILABLE } from './exit-code.js';
-import { Opened } from './opened.js';
 import type { DaemonCommand } from './options.js';
 import { pumpCount } from './pumps.js';
 import { Reloader } from './reload.js';
@@ -53,7 +53,7 @@ async function runOnce(command: RunCommand, shutdown: Shutdown): Promise<number 
   const { level, format } = config.log;
   const log = createLogger({ level, format, destination: process.stderr });
   for (const warning of config.warnings) log.warn(formatWarning(warning));
-  const opened = new Opened();
+  const cleanup = new CleanupStack();
   const ended = limitEnd({
     shutdown,
     drain: config.drainTimeout,
@@ -61,7 +61,7 @@ async function runOnce(command: RunCommand, shutdown: Shutdown): Promise<number 
       log.warn(
         'the end takes too long: xenstored is not waited for any more, our nodes may stay there until the next start',
       );
-      opened.giveUp();
+      cleanup.cancelPending();
     },
     onOver: () => {
       log.error('the end takes far too long: the process ends here');
@@ -69,13 +69,13 @@ async function runOnce(command: RunCommand, shutdown: Shutdown): Promise<number 
     },
   });
   try {
-    return await serve(command, config, log, opened, shutdown);
+    return await serve(command, config, log, cleanup, shutdown);
   } catch (error) {
     // A start that was given up because a signal came: that is an end in order.
     if (!shutdown.isRequested || !isXsockError(error, 'XENSTORE_GONE')) throw error;
     return EXIT_OK;
   } finally {
-    await opened.close(err => log.error({ err }, 'something could not be closed'));
+    await cleanup.close(err => log.error({ err }, 'something could not be closed'));
     ended();
   }
 }
@@ -84,16 +84,16 @@ async function serve(
   command: RunCommand,
   config: Config,
   log: Logger,
-  opened: Opened,
+  cleanup: CleanupStack,
   shutdown: Shutdown,
 ): Promise<number | undefined> {
-  await takeRunDirectory(config.run, opened);
+  await takeRunDirectory(config.run, cleanup);
   const slow = setTimeout(
     () => log.warn('the start takes long, most likely since xenstored does not answer; waiting'),
     SLOW_START_MS,
   );
-  opened.add(() => clearTimeout(slow));
-  const daemon = await startDaemon(command, config, log, opened, shutdown);
+  cleanup.add(() => clearTimeout(slow));
+  const daemon = await startDaemon(command, config, log, cleanup, shutdown);
   clearTimeout(slow);
   const notifier = new Notifier(
     processNotifierOptions({
@@ -106,7 +106,7 @@ async function serve(
         ),
     }),
   );
-  opened.add(() => notifier.close());
+  cleanup.add(() => notifier.close());
   const access = new ControlAccess(lookUpGroup, log);
   await access.refresh();
   const reloader = new Reloader({
@@ -124,9 +124,9 @@ async function serve(
   });
   const model = controlModel(daemon, reloader);
   const control = await serveControl(config.run, model, () => access.rules());
-  opened.add(() => control.close());
-  listen('SIGHUP', () => void reloadLogged(reloader, log), opened);
-  listen('SIGUSR1', () => void logStatus(() => model.status(), log), opened);
+  cleanup.add(() => control.close());
+  listen('SIGHUP', () => void reloadLogged(reloader, log), cleanup);
+  listen('SIGUSR1', () => void logStatus(() => model.status(), log), cleanup);
 
   notifier.ready('serving');
   const cause = await shutdown.requested;
@@ -139,9 +139,9 @@ async function serve(
   return stop(daemon, config, cause, shutdown);
 }
 
-function listen(signal: NodeJS.Signals, handle: () => void, opened: Opened): void {
+function listen(signal: NodeJS.Signals, handle: () => void, cleanup: CleanupStack): void {
   process.on(signal, handle);
-  opened.add(() => {
+  cleanup.add(() => {
     process.off(signal, handle);
   });
 }
@@ -150,11 +150,11 @@ async function startDaemon(
   command: RunCommand,
   config: Config,
   log: Logger,
-  opened: Opened,
+  cleanup: CleanupStack,
   shutdown: Shutdown,
 ): Promise<Daemon> {
-  const xenstore = await openXenstore(command.hypervisor, opened);
-  takeDomain(command.hypervisor, opened);
+  const xenstore = await openXenstore(command.hypervisor, cleanup);
+  takeDomain(command.hypervisor, cleanup);
   const domid = await readOwnDomid(xenstore);
   const instance = randomBytes(16);
   const dataplane = openDataplane({
@@ -165,7 +165,7 @@ async function startDaemon(
     timings: config.link,
     pumps: pumpCount(config.link.pumps, availableParallelism()),
   });
-  opened.add(() => dataplane.close());
+  cleanup.add(() => dataplane.close());
   const daemon = new Daemon({
     config,
     configPath: command.config,
@@ -181,8 +181,8 @@ async function startDaemon(
     onHypervisorGone: detail => shutdown.request({ kind: 'hypervisor-gone', detail }),
   });
   // Also when the start fails half-way: what was published has to go. Stopping twice is harmless.
-  opened.add(() => daemon.stop(0));
-  opened.addWaiting(() => {
+  cleanup.add(() => daemon.stop(0));
+  cleanup.addCanceller(() => {
     daemon.stop(0).catch((err: unknown) => log.error({ err }, 'the daemon did not end in order'));
   });
   await daemon.start();

@@ -10,10 +10,10 @@ import { connectXenstore } from '../xenstore/client.js';
 import { deviceTransport } from '../xenstore/device-transport.js';
 import { unixTransport, type XenstoreTransport } from '../xenstore/transport.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
-import type { Opened } from './opened.js';
+import type { CleanupStack } from './cleanup-stack.js';
 
 /** Creates the run directory if need be, and keeps others out. Throws `FILE_ACCESS` or `ALREADY_RUNNING`. */
-export async function takeRunDirectory(run: string, opened: Opened): Promise<void> {
+export async function takeRunDirectory(run: string, cleanup: CleanupStack): Promise<void> {
   try {
     await mkdir(run, { recursive: true, mode: 0o755 });
   } catch (error) {
@@ -24,7 +24,7 @@ export async function takeRunDirectory(run: string, opened: Opened): Promise<voi
     );
   }
   const lock = acquireLock(join(run, 'lock'));
-  opened.add(() => lock.release());
+  cleanup.add(() => lock.release());
 }
 
 /** Where xenstore is on Xen: xenstored's socket in domain 0, where it is root's alone; the kernel's device. */
@@ -50,14 +50,14 @@ export function onXen(): boolean {
  */
 export function takeDomain(
   hypervisor: HypervisorChoice,
-  opened: Opened,
+  cleanup: CleanupStack,
   device = EVENT_CHANNEL_DEVICE,
 ): void {
   const lock =
     hypervisor.kind === 'loopback'
       ? acquireLock(join(hypervisor.domainDir, DAEMON_LOCK))
       : lockDevice(device);
-  opened.add(() => lock.release());
+  cleanup.add(() => lock.release());
 }
 
 function lockDevice(device: string): Lock {
@@ -104,13 +104,13 @@ function usable(path: string): boolean {
 /** Connects to xenstore. Throws `HYPERVISOR_UNAVAILABLE`. */
 export async function openXenstore(
   hypervisor: HypervisorChoice,
-  opened: Opened,
+  cleanup: CleanupStack,
 ): Promise<Xenstore> {
   const { transport, remedy } = xenstoreOf(hypervisor);
   try {
     const xenstore = await connectXenstore(transport);
-    opened.add(() => xenstore.close());
-    opened.addWaiting(() => void xenstore.close());
+    cleanup.add(() => xenstore.close());
+    cleanup.addCanceller(() => void xenstore.close());
     return xenstore;
   } catch (error) {
     throw new XsockError('HYPERVISOR_UNAVAILABLE', `${messageOf(error)}: ${remedy}`, {

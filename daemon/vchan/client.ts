@@ -21,7 +21,7 @@ export interface ClientParts {
   readonly xenstore: Xenstore;
   readonly logs: PeerLogs;
   /** False: xenstored came back empty, and what it does not show it may only have forgotten. */
-  readonly intact: () => Promise<boolean>;
+  readonly markerPresent: () => Promise<boolean>;
 }
 
 export class VchanClient {
@@ -95,10 +95,10 @@ export class VchanClient {
    */
   async #endIfGone(relay: number): Promise<void> {
     const there = (await this.#word(RING_REF)) !== undefined;
-    const intact = await this.#parts.intact();
+    const present = await this.#parts.markerPresent();
     if (there) {
-      this.#republished = !intact;
-    } else if ((intact || this.#republished) && relay === this.#relay) {
+      this.#republished = !present;
+    } else if ((present || this.#republished) && relay === this.#relay) {
       this.#parts.plane.terminate(relay);
     }
   }

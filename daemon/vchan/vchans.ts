@@ -20,8 +20,8 @@ export interface VchansParts {
   readonly self: DomId;
   readonly run: string;
   readonly logs: PeerLogs;
-  /** As Store.intact(). */
-  readonly intact: () => Promise<boolean>;
+  /** As XenstoreMarker.isPresent(). */
+  readonly markerPresent: () => Promise<boolean>;
   /** Event channels wait for settleHypervisor(). */
   readonly onPortsResting: () => void;
 }
@@ -130,7 +130,7 @@ export class Vchans {
     replaced: VchanListener | undefined,
     opened: RunningClient[],
   ): Promise<void> {
-    const { xenstore, logs, intact } = this.#parts;
+    const { xenstore, logs, markerPresent } = this.#parts;
     const plane = this.#open();
     const listener = await VchanListener.open(
       plane,
@@ -139,7 +139,7 @@ export class Vchans {
       replaced,
       opened.length,
     );
-    const part = new VchanClient({ plane, xenstore, logs, intact }, settings, listener.id);
+    const part = new VchanClient({ plane, xenstore, logs, markerPresent }, settings, listener.id);
     opened.push({ settings, listener, part });
     await part.start();
   }

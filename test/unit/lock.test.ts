@@ -3,7 +3,7 @@ import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import t from 'tap';
 import { acquireLock, lockExisting } from '../../daemon/lock.js';
-import { Opened } from '../../daemon/process/opened.js';
+import { CleanupStack } from '../../daemon/process/cleanup-stack.js';
 import { takeDomain } from '../../daemon/process/surroundings.js';
 import { temporaryDirectory } from '../support/temp-directory.js';
 
@@ -59,8 +59,8 @@ t.test('a real character device', async t => {
 
 t.test('on Xen a domain is taken by its device; without it there is no hypervisor yet', async t => {
   const device = join(temporaryDirectory(t), 'evtchn');
-  const opened = new Opened();
-  const take = () => takeDomain({ kind: 'xen' }, opened, device);
+  const cleanup = new CleanupStack();
+  const take = () => takeDomain({ kind: 'xen' }, cleanup, device);
   t.throws(take, {
     code: 'HYPERVISOR_UNAVAILABLE',
     message: /xen-evtchn.*70-xsock\.rules/,
@@ -68,7 +68,7 @@ t.test('on Xen a domain is taken by its device; without it there is no hyperviso
   writeFileSync(device, '');
   take();
   t.throws(take, { code: 'ALREADY_RUNNING' });
-  await opened.close(error => t.fail(String(error)));
+  await cleanup.close(error => t.fail(String(error)));
   take();
-  await opened.close(error => t.fail(String(error)));
+  await cleanup.close(error => t.fail(String(error)));
 });

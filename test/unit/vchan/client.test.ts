@@ -40,7 +40,7 @@ async function setUp() {
       plane,
       xenstore,
       logs: new PeerLogs(pino({ level: 'silent' })),
-      intact: async () => state.intact,
+      markerPresent: async () => state.intact,
     },
     { peer: 3 as DomId, vchan: 'data/x', path: '/nowhere', mode: 0o660, uid: -1, gid: -1 },
     DOOR,

@@ -5,7 +5,7 @@ import { publishedDirectory } from '../xenstore/paths.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 
 /** While `stopping` it is no error that xenstored is gone, and the nodes with it. */
-export async function removeLeftOvers(
+export async function removeStaleNodes(
   xenstore: Xenstore,
   domid: DomId,
   stopping: boolean,

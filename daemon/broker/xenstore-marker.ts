@@ -10,7 +10,7 @@ import type { DomId } from '../ids.js';
 import { daemonNode } from '../xenstore/paths.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 
-export interface StoreParts {
+export interface XenstoreMarkerParts {
   readonly xenstore: Xenstore;
   readonly self: DomId;
   /** This start of the daemon: what the mark says. */
@@ -18,13 +18,13 @@ export interface StoreParts {
   readonly log: Logger;
 }
 
-export class Store {
-  readonly #parts: StoreParts;
+export class XenstoreMarker {
+  readonly #parts: XenstoreMarkerParts;
   /** The connection was lost since the mark was seen last. */
   #suspect = false;
   #lost = false;
 
-  constructor(parts: StoreParts) {
+  constructor(parts: XenstoreMarkerParts) {
     this.#parts = parts;
     parts.xenstore.onConnection(connected => {
       if (!connected) this.#suspect = true;
@@ -36,13 +36,13 @@ export class Store {
     return this.#lost;
   }
 
-  async mark(): Promise<void> {
+  async write(): Promise<void> {
     const { xenstore, self, instance } = this.#parts;
     await xenstore.write(daemonNode(self), instance);
   }
 
   /** False: what is not there now may only be forgotten. */
-  async intact(): Promise<boolean> {
+  async isPresent(): Promise<boolean> {
     const { self } = this.#parts;
     if (this.#lost || (!this.#suspect && self === 0)) {
       return !this.#lost;
