@@ -6,6 +6,7 @@ import {
   ADMIN_GROUP,
   READER_GROUP,
 } from '../control/access.js';
+import { messageOf } from '../errors.js';
 
 export class ControlAccess {
   readonly #lookUp: (group: string) => Promise<number | undefined>;
@@ -31,10 +32,10 @@ export class ControlAccess {
   async #find(group: string): Promise<number | undefined> {
     try {
       return await this.#lookUp(group);
-    } catch (err) {
+    } catch (error) {
       this.#log.warn(
-        { err, group },
-        'group not looked up: its members cannot use the control socket',
+        { group },
+        `group not looked up: its members cannot use the control socket: ${messageOf(error)}`,
       );
       return undefined;
     }
