@@ -1,6 +1,6 @@
 /**
- * The daemon: joins discovery, links, policy and view around one data plane. Opens nothing itself; what
- * it works on is handed to it (process/run.ts), so that tests can hand it something else.
+ * The daemon: connects discovery, links, policy and view with one data plane. Opens nothing itself; what
+ * it works on is passed in (process/run.ts), so that tests can pass in something else.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -32,7 +32,7 @@ import { View } from './service/view.js';
 import { Vchans } from './vchan/vchans.js';
 import type { Xenstore } from './xenstore/xenstore.js';
 
-/** Milliseconds that the end waits for a reload: peers are to be told goodbye, also if xenstored hangs. */
+/** Milliseconds that a stop waits for a reload: peers must get their GOODBYE, also if xenstored hangs. */
 const RELOAD_PATIENCE = 500;
 
 export interface DaemonParts {
@@ -49,7 +49,7 @@ export interface DaemonParts {
   /** Called once there are raw vchans in the configuration. */
   readonly openVchan: () => VchanPlane;
   readonly onHypervisorGone: (detail: string) => void;
-  /** The domain was saved and restored: nothing of what was opened works any more. */
+  /** The domain was saved and restored: everything that was opened is invalid. */
   readonly onRestored: () => void;
 }
 
@@ -72,7 +72,7 @@ export class Daemon {
   #name: string | undefined;
   #stopping = false;
   readonly #ending = new AbortController();
-  /** Settles with the last reload, whatever became of it. */
+  /** Settles with the last reload, successful or not. */
   #reloading: Promise<void> = Promise.resolve();
 
   constructor(parts: DaemonParts) {
@@ -144,7 +144,7 @@ export class Daemon {
     );
   }
 
-  /** Throws what keeps it from serving: `CONFIG_INVALID`, `FILE_ACCESS`, `XENSTORE`, `XENSTORE_GONE`. */
+  /** Throws what prevents it from serving: `CONFIG_INVALID`, `FILE_ACCESS`, `XENSTORE`, `XENSTORE_GONE`. */
   async start(): Promise<void> {
     const { config, dataplane, xenstore, log, domid } = this.#parts;
     this.#settings = await prepareSettings(config, domid, this.#ending.signal);
@@ -167,7 +167,7 @@ export class Daemon {
   }
 
   /**
-   * Applies a new configuration; what did not change is not touched. What changed, a sentence each. All
+   * Applies a new configuration; what did not change is not touched. Returns the changes, a sentence each. All
    * that can fail comes before the first change: what it throws has changed nothing.
    */
   reload(config: Config): Promise<readonly string[]> {
@@ -187,7 +187,7 @@ export class Daemon {
     let roster: PreparedRoster;
     try {
       roster = await this.#roster.prepare(config);
-      // Perhaps the end did not wait for us.
+      // A stop may not have waited for us.
       signal.throwIfAborted();
     } catch (error) {
       await vchans.abandon();
@@ -209,17 +209,17 @@ export class Daemon {
   }
 
   /**
-   * Says goodbye to all peers; streams get `drain` milliseconds to end by themselves. May be called again
+   * Sends GOODBYE to all peers; open streams get `drain` milliseconds to finish. May be called again
    * with less. Afterwards nothing of ours is left in xenstore or in the run directory.
    */
   async stop(drain: number): Promise<void> {
     if (!this.#stopping) {
       this.#stopping = true;
-      // What a reload waits for is given up; what it has begun to change is finished first, unless it hangs.
+      // The waits of a reload are cancelled; changes that it has begun are finished first, unless it hangs.
       this.#ending.abort(new XsockError('CONTROL_REFUSED', 'the daemon is stopping'));
       await Promise.race([this.#reloading, delay(RELOAD_PATIENCE, undefined, { ref: false })]);
     }
-    // All at once: should xenstored hang, peers are told goodbye and streams end all the same.
+    // In parallel: should xenstored hang, peers get their GOODBYE and streams end all the same.
     await Promise.all([
       this.#presence.stop(),
       this.#roster.close(),
@@ -234,7 +234,7 @@ export class Daemon {
     await removeStaleNodes(xenstore, domid, true);
   }
 
-  /** Reloads are not its part: it only knows what they make of it. */
+  /** Reloads are not its responsibility: it only gets their results. */
   status(): Promise<Omit<DaemonStatus, 'lastReload'>> {
     return this.#report.status();
   }
@@ -252,9 +252,9 @@ export class Daemon {
     await Promise.all([this.#parts.dataplane.alive(), this.#vchans.alive()]);
   }
 
-  /** What became of the stream that this program opened at `since` or later, and that has ended for it. */
+  /** The end of the stream that this program opened at `since` or later, and that has ended for it. */
   async streamEnd(program: number, since: number): Promise<StreamEnd> {
-    // What happened before its end-of-file has been told when all pumps have answered.
+    // Events from before its end-of-file have arrived when all pumps have answered.
     await this.#parts.dataplane.alive();
     return this.#context.endedStreams.find(program, since);
   }
@@ -282,7 +282,7 @@ export class Daemon {
         if (event.kind === 'link-down') {
           this.#own?.handle(event);
           this.#links.delete(event.link);
-          // Kept only for its link, perhaps: see XenstoreMarker.
+          // It may be kept only for its link: see XenstoreMarker.
           if (this.#marker.lost) void this.#roster.look();
         }
         return;
@@ -297,7 +297,7 @@ export class Daemon {
           .of(this.#links.get(event.link), { lane: event.lane })
           .warn(
             { detail: event.detail },
-            'failed to make a further lane: the link goes on without',
+            'failed to create a further lane: the link works without it',
           );
         return;
       case 'listener-error':
@@ -319,7 +319,7 @@ export class Daemon {
 
   #onRestored(): void {
     const { log, dataplane, onRestored } = this.#parts;
-    log.warn('the domain was restored: all links are made anew, their streams end');
+    log.warn('the domain was restored: all links are re-created, their streams end');
     dataplane.abandonHypervisor();
     this.#vchans.abandonHypervisor();
     onRestored();
@@ -332,7 +332,7 @@ export class Daemon {
     const found = this.#view.listenerOf(listener);
     if (found === undefined) return;
     const { domid, service, address } = found;
-    // All listeners meet a limit of the system at once: nobody's in particular.
+    // All listeners hit a limit of the system together: no peer's in particular.
     this.#logs
       .of(undefined, { domid, service: service.name ?? service.port, address })
       .warn(acceptFailure(detail), 'accept failed on a service socket; retrying in 100 ms');
@@ -353,7 +353,7 @@ export class Daemon {
     this.#vchans.settleHypervisor();
   }
 
-  /** All but the mark: see Presence. */
+  /** All except the mark: see Presence. */
   async #publishAgain(): Promise<void> {
     await this.#directory.forget();
     this.#vchans.publishAgain();

@@ -13,9 +13,9 @@ export type XsockErrorCode =
   | 'DAEMON_UNREACHABLE'
   /** The daemon answered a control request with a refusal. */
   | 'CONTROL_REFUSED'
-  /** A stream was refused, reset or lost, or nobody can say that it was not. */
+  /** A stream was refused, reset or lost, or it is unknown whether it was. */
   | 'STREAM_CUT'
-  /** Whoever asks the control socket may not ask that; the message names the group to join. */
+  /** The caller of the control socket lacks the right to that request; the message names the group to join. */
   | 'FORBIDDEN'
   /** The hypervisor (loopback or Xen) could not be reached or is gone. */
   | 'HYPERVISOR_UNAVAILABLE'
@@ -35,7 +35,7 @@ export type XsockErrorCode =
   | 'SERVICE_NAME'
   /** A socket path does not fit in `sun_path` (107 bytes). */
   | 'PATH_TOO_LONG'
-  /** A path in the view is taken by something that is not ours. */
+  /** A path in the view is in use by something that is not ours. */
   | 'PATH_TAKEN';
 
 export interface XsockErrorDetail {

@@ -1,16 +1,16 @@
-/** One process per directory or device: a lock that the kernel lets go of when its holder dies. */
+/** One process per directory or device: a lock that the kernel releases when its holder dies. */
 import { readFileSync, statSync } from 'node:fs';
 import { loadNative } from './dataplane/native.js';
 import { messageOf, XsockError } from './errors.js';
 
 export interface Lock {
-  /** Lets go of it, and removes the lock file if there is one. */
+  /** Releases it, and removes the lock file if there is one. */
   release(): void;
 }
 
 /**
  * Takes the lock at `path`, writing our pid into it. Throws `ALREADY_RUNNING` with the pid of the
- * process that has it, `FILE_ACCESS` if the file cannot be made.
+ * process that has it, `FILE_ACCESS` if the file cannot be created.
  */
 export function acquireLock(path: string): Lock {
   const release = attempt(path, () => loadNative().tryLock(path, `${process.pid}\n`));
@@ -19,8 +19,8 @@ export function acquireLock(path: string): Lock {
 }
 
 /**
- * Locks a file or device that is there already and stays as it is: whoever may open it may lock it, and nobody
- * else. Throws `ALREADY_RUNNING` with the pid of the process that has it, `FILE_ACCESS` if it cannot be opened.
+ * Locks an existing file or device, which is not changed: exactly those who may open it may lock
+ * it. Throws `ALREADY_RUNNING` with the pid of the process that has it, `FILE_ACCESS` if it cannot be opened.
  */
 export function lockExisting(path: string): Lock {
   const release = attempt(path, () => loadNative().tryLockExisting(path));

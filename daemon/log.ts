@@ -10,7 +10,7 @@ export interface LogOptions {
   readonly level: LogLevel;
   /** `auto`: `pretty` if the destination is a terminal. */
   readonly format: LogFormat;
-  /** Whatever becomes of its reader, the process goes on and its memory does not grow. */
+  /** Whatever happens to its reader, the process goes on and its memory does not grow. */
   readonly destination: Writable & { readonly isTTY?: boolean };
 }
 
@@ -20,7 +20,7 @@ export function createLogger({ level, format, destination }: LogOptions): Logger
   const bounded = new BoundedDestination({
     target: destination,
     onResumed: dropped =>
-      log.warn({ dropped }, `${dropped} log lines were dropped: whoever reads the log is too slow`),
+      log.warn({ dropped }, `${dropped} log lines were dropped: the reader of the log is too slow`),
   });
   const stream: DestinationStream = readable
     ? pretty({

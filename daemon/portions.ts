@@ -1,10 +1,10 @@
-/** Long work on the JavaScript thread, taken apart so that everything else goes on in between. */
+/** Long work on the JavaScript thread, split so that everything else goes on in between. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Items in one go: well below a millisecond's worth of most things, also without a compiler. */
+/** Items per portion: well below a millisecond's worth of most things, also without a compiler. */
 export const PORTION = 250;
 
-/** Visits all items, in order; every so many, other events have their turn. */
+/** Visits all items, in order; after every portion, other events have their turn. */
 export async function inPortions<Item>(
   items: Iterable<Item>,
   visit: (item: Item) => void,

@@ -1,13 +1,13 @@
 /**
- * The first lines that run, in both programs: whether this Node can run the rest, and signals that must not do
+ * The first lines that run, in both programs: check whether this Node can run the rest, and handle signals that must not do
  * what Node or the kernel does at their arrival. It imports nothing and is written so that an old Node can read it;
- * the rest is imported when it has said yes.
+ * the rest is imported after a successful check.
  */
 
 /** The `engines` of package.json, which npm only warns of. */
 export const OLDEST_NODE = '20.11';
 
-/** What of `process` decides. */
+/** The part of `process` that the check uses. */
 export interface Runtime {
   readonly versions: { readonly node: string };
   readonly execPath: string;
@@ -29,7 +29,7 @@ function disarmSignals(): void {
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined);
 }
 
-/** False if the program must not go on: the reason is on standard error then, the exit code set. */
+/** False if the program must not go on: the reason is then on standard error, and the exit code set. */
 export function preflight(program: string, exitCode: number): boolean {
   disarmSignals();
   const reason = refusal(program, process);

@@ -1,14 +1,14 @@
 /**
- * Work that is tried again, with growing pauses, until it gets through: nothing that the daemon has to do may fail
+ * Work that is retried, with growing pauses, until it succeeds: nothing that the daemon has to do may fail
  * once and then never happen. One attempt at a time; being asked again during one leads to one more.
  */
 import { messageOf } from './errors.js';
 
 export interface RetryParts {
   readonly work: () => Promise<void>;
-  /** Told of a failure, once for each message in a row. */
+  /** Called on a failure, once for each run of equal messages. */
   readonly onFailure: (error: unknown) => void;
-  /** Milliseconds after so many failures in a row (1, 2, ...). */
+  /** Milliseconds after so many consecutive failures (1, 2, ...). */
   readonly delay: (failures: number) => number;
 }
 
@@ -30,7 +30,7 @@ export class Retry {
     return this.#problem;
   }
 
-  /** Now, whatever the pause. Resolves, and never rejects, when what was asked for was tried. */
+  /** Runs now, whatever the pause. Resolves, and never rejects, when the attempt has ended. */
   run(): Promise<void> {
     clearTimeout(this.#timer);
     this.#wanted = true;
@@ -38,7 +38,7 @@ export class Retry {
     return this.#running;
   }
 
-  /** No further attempt; resolves when none is under way. */
+  /** No further attempt; resolves when none is in progress. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -47,7 +47,7 @@ export class Retry {
 
   async #attempts(): Promise<void> {
     try {
-      // What is asked for during an attempt that fails waits for the pause: who asks must not set the pace.
+      // Requests during an attempt that fails wait for the pause: the caller must not set the pace.
       while (this.#wanted && !this.#stopped && (await this.#attempt())) {}
     } finally {
       this.#running = undefined;

@@ -1,9 +1,9 @@
-/** A token bucket: so many at once, and so many a second from then on. */
+/** A token bucket: a burst, then a rate per second. */
 export class TokenBucket {
   readonly #burst: number;
   readonly #perSecond: number;
   #tokens: number;
-  /** Milliseconds on the monotonic clock when `#tokens` was right. */
+  /** Milliseconds on the monotonic clock when `#tokens` was updated. */
   #at = performance.now();
 
   constructor(burst: number, perSecond: number) {
@@ -12,7 +12,7 @@ export class TokenBucket {
     this.#tokens = burst;
   }
 
-  /** Takes one; or takes none, and says in how many milliseconds there will be one. */
+  /** Takes one; or takes none, and returns in how many milliseconds there will be one. */
   take(): number {
     const now = performance.now();
     const grown = this.#tokens + ((now - this.#at) * this.#perSecond) / 1000;

@@ -1,4 +1,4 @@
-/** Whether what a peer may open can be told to it: the list of its services is one message. Pure. */
+/** Whether what a peer may open fits in one announcement: the list of its services is one message. Pure. */
 import type { Config, ExportConfig } from '../config/config.js';
 import type { ConfigProblem } from '../config/problems.js';
 import { selectorKey } from '../config/selectors.js';
@@ -11,8 +11,8 @@ import {
 const ANY = selectorKey({ kind: 'any' });
 
 /**
- * The first export that is too much, for the peers that are allowed most. A peer may also be allowed by
- * its domid here and by its name there: that is only known when it comes, and logged then.
+ * The first export that no longer fits, for the peers that are allowed most. A peer may also be allowed by
+ * its domid here and by its name there: that is only known when it appears, and logged then.
  */
 export function problemsOfAnnouncement({ exports }: Config): readonly ConfigProblem[] {
   const bytes = new Map<string, number>();

@@ -1,4 +1,4 @@
-/** A configuration's differences in words, for the log and for whoever asked for the reload. Pure. */
+/** Describes a configuration's differences, for the log and for the caller of the reload. Pure. */
 import type { ExportConfig, ImportConfig, PeerConfig } from '../config/config.js';
 import type { ConfigDiff, ListDiff } from '../config/diff.js';
 import { selectorKey } from '../config/selectors.js';
@@ -31,7 +31,7 @@ export function describeChanges(diff: ConfigDiff): readonly string[] {
     ...sentences('import', diff.imports, importName),
     ...(diff.importsReordered ? ['imports reordered'] : []),
     ...sentences('peer', diff.peers, peerName),
-    ...(diff.peerDiscoveryChanged ? ['peers are found in another way'] : []),
+    ...(diff.peerDiscoveryChanged ? ['peer discovery mode changed'] : []),
     ...diff.settings.map(key => `${key} changed`),
     ...diff.restart.map(
       key => `${key} changed in the file: takes effect when the daemon is restarted`,

@@ -1,4 +1,4 @@
-/** What every part of the broker shares: who we are, what we run with, and the doors to the rest. */
+/** What every part of the broker shares: identity, settings, and the interfaces to the rest. */
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import type { Dataplane } from '../dataplane/dataplane.js';
@@ -27,13 +27,13 @@ export interface BrokerContext {
   readonly marker: XenstoreMarker;
   readonly view: View;
   readonly log: Logger;
-  /** For everything that a peer can cause. */
+  /** For every log line that a peer can cause. */
   readonly logs: PeerLogs;
   /** For whoever asks for status. */
   readonly refusals: Refusals;
   readonly endedStreams: EndedStreams;
   settings(): Settings;
-  /** Resolves when it is known whose the domid is, before a daemon with a new instance is linked with. */
+  /** Resolves when it is known which domain has the domid, before a link to a daemon with a new instance is made. */
   verify(domid: DomId): Promise<void>;
   /** From now on the events of this link are for that peer. */
   routeLink(link: LinkId, peer: DomId): void;

@@ -1,4 +1,4 @@
-/** Which guests domain 0 tells of the domains of the host: those of `directory.publish`, as they come and go. */
+/** Which guests may read domain 0's directory of the host's domains: those of `directory.publish`, as they appear and vanish. */
 import type { Logger } from 'pino';
 import type { DirectoryConfig } from '../config/config.js';
 import { DirectoryPublisher, type Readers } from '../discovery/directory-publisher.js';
@@ -21,7 +21,7 @@ export class Directory {
     this.#writes = new Retry({
       work: () => this.#write(),
       onFailure: error =>
-        log.error({ err: error }, 'the directory of domains cannot be published; retrying'),
+        log.error({ err: error }, 'failed to publish the directory of domains; retrying'),
       delay: failures => retryDelay(failures, Math.random()),
     });
   }
@@ -36,7 +36,7 @@ export class Directory {
     return this.#publisher.forget();
   }
 
-  /** Resolves when nothing is written any more. */
+  /** Resolves when all writing has ended. */
   stop(): Promise<void> {
     return this.#writes.stop();
   }
@@ -47,7 +47,7 @@ export class Directory {
     try {
       await this.#publisher.publish(known, this.#readers(known));
     } catch (error) {
-      // With xenstored gone the list is looked at again when it is back.
+      // With xenstored gone the list is read again when it is back.
       if (!isXsockError(error, 'XENSTORE_GONE')) throw error;
     }
   }

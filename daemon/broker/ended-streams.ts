@@ -1,6 +1,6 @@
 /**
- * How streams of local programs were cut, for programs that ask (`xsock cat`): a UNIX socket does not tell a
- * reset from an end-of-file. Kept by the program's pid, the last ones of each peer.
+ * How streams of local programs were aborted, for programs that ask (`xsock cat`): a UNIX socket cannot tell a
+ * reset from an end-of-file. Kept by the program's pid, the most recent ones of each peer.
  */
 import type { StreamEnd } from '../control/model.js';
 import type { DataplaneEvent } from '../dataplane/dataplane.js';
@@ -14,7 +14,7 @@ export const MOST_PER_PEER = 256;
 type End = Extract<DataplaneEvent, { readonly kind: 'stream-refused' | 'stream-closed' }>;
 
 interface Cut {
-  /** By the clock that was handed over. */
+  /** On the clock that was passed in. */
   readonly at: number;
   readonly reason: string;
 }
@@ -23,10 +23,10 @@ export class EndedStreams {
   readonly #now: () => number;
   readonly #since: number;
   readonly #cuts = new Map<DomId | undefined, Map<number, Cut>>();
-  /** When events were lost for the last time. */
+  /** When events were last lost. */
   #lostAt = Number.NEGATIVE_INFINITY;
 
-  /** `now`: by the clock that programs go by, see monotonicNow(). */
+  /** `now`: on the clock that programs use, see monotonicNow(). */
   constructor(now: () => number = monotonicNow) {
     this.#now = now;
     this.#since = now();
@@ -46,7 +46,7 @@ export class EndedStreams {
       cuts = new Map();
       this.#cuts.set(peer, cuts);
     }
-    // The last one goes to the end, also where the program has had another one before.
+    // The most recent one moves to the end, also where the program already has an entry.
     cuts.delete(program);
     cuts.set(program, { at: this.#now(), reason });
     const [oldest] = cuts.keys();
@@ -55,7 +55,7 @@ export class EndedStreams {
     }
   }
 
-  /** The data plane had more to tell than fits: what was lost may be any stream's end. */
+  /** The data plane's event queue overflowed: what was lost may be any stream's end. */
   noteLost(): void {
     this.#lostAt = this.#now();
   }

@@ -1,7 +1,7 @@
 /**
- * The domain's own exports that say `self`, under its own domid: bridged inside this process, since Xen
+ * The domain's own exports that say `self`, under its own domid: carried inside this process, since Xen
  * cannot map a domain's own grants. As with any other domain's services, import rules say which appear and
- * who may use their sockets. A link with itself that ends is made again.
+ * who may use their sockets. A link with itself that ends is re-created.
  */
 import type { DataplaneEvent } from '../dataplane/dataplane.js';
 import { messageOf } from '../errors.js';
@@ -33,22 +33,22 @@ export class OwnExports {
     return this.#link;
   }
 
-  /** Why the link is not there; empty if it is. */
+  /** Why the link is not up; empty if it is. */
   get reason(): string {
     return this.#link === undefined ? (this.#lastEnd?.reason ?? '') : '';
   }
 
-  /** Kept when the link is there again. */
+  /** Kept when the link is up again. */
   get lastEnd(): LinkEnd | undefined {
     return this.#lastEnd;
   }
 
-  /** Milliseconds since the epoch when the link came, or went. */
+  /** Milliseconds since the epoch when the link went up or down. */
   get since(): number {
     return this.#since;
   }
 
-  /** How many there are now. */
+  /** How many exist now. */
   get count(): number {
     return this.#context.settings().config.exports.filter(({ self }) => self).length;
   }
@@ -69,7 +69,7 @@ export class OwnExports {
     await this.apply();
   }
 
-  /** The link has ended. Unless it was to, it is made again after a while. */
+  /** The link has ended. Unless that was intended, it is re-created after a back-off. */
   handle({ link, reason, detail }: Extract<DataplaneEvent, { readonly kind: 'link-down' }>): void {
     if (link === this.#link && !this.#stopped) {
       this.#lost(describeDown(reason, detail));

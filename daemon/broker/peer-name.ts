@@ -1,7 +1,7 @@
 /**
- * A peer's name and what it is good for. While a name from xenstore is in doubt (see Roster) the domid may be another
- * domain's, so that the name opens no export. A link that there was before is still with the same domain: the
- * hypervisor keeps it so. What that link shows here stays where it is, under the name; a later link gets no name.
+ * A peer's name and what it may be used for. While a name from xenstore is in doubt (see Roster) the domid may be another
+ * domain's, so that the name opens no export. A link from before is still with the same domain: the
+ * hypervisor guarantees it. What that link shows here stays where it is, under the name; a later link gets no name.
  */
 import type { NameSource, RosterEntry } from '../discovery/roster.js';
 import type { LinkId } from '../ids.js';
@@ -9,7 +9,7 @@ import type { LinkId } from '../ids.js';
 export class PeerName {
   #name: string | undefined;
   #source: NameSource;
-  /** The link when the doubts began. */
+  /** The link at the time when the name became doubtful. */
   #link: LinkId | undefined;
 
   constructor({ name, nameSource }: RosterEntry) {
@@ -27,7 +27,7 @@ export class PeerName {
     return this.#source === 'in-doubt' ? undefined : this.#name;
   }
 
-  /** For what of the peer appears here, by this link. */
+  /** For what appears here of the peer's services, through this link. */
   forImports(link: LinkId): string | undefined {
     return link === this.#link ? this.#name : this.forExports;
   }

@@ -1,5 +1,5 @@
 /**
- * One peer: the link with it, what it may open here, and what it offers us. Joins the supervisor, the
+ * One peer: the link with it, what it may open here, and what it offers us. Connects the supervisor, the
  * watch on the peer's nodes, policy and view; decides nothing that they decide.
  */
 import type { DataplaneEvent } from '../dataplane/dataplane.js';
@@ -51,7 +51,7 @@ export class Peer {
     this.#log = context.logs.of(domid);
     const { self, dataplane, xenstore } = context;
     this.#nodes = new LinkNodes(xenstore, self, domid, error =>
-      this.#log.error({ err: error }, 'our nodes for the peer cannot be written; retrying'),
+      this.#log.error({ err: error }, 'failed to write our nodes for the peer; retrying'),
     );
     this.#supervisor = new LinkSupervisor({
       self,
@@ -86,7 +86,7 @@ export class Peer {
   get since(): number {
     return this.#supervisor.since;
   }
-  /** Why the peer cannot be looked for, or be told of us; undefined if it can. */
+  /** Why the peer's nodes cannot be watched, or ours not be published; undefined if all is well. */
   get problem(): string | undefined {
     return this.#watch.problem ?? this.#nodes.problem;
   }
@@ -95,18 +95,18 @@ export class Peer {
     return this.#offered;
   }
 
-  /** Announces us to the peer, then looks for it. */
+  /** Publishes our nodes for the peer, then watches for its own. */
   async start(): Promise<void> {
     if (this.#stopped) {
       return;
     }
     const announced = this.#nodes.publish({ instance: this.#context.instance });
-    // Logged, and tried again: no reason not to look for the peer.
+    // Logged, and retried: no reason not to watch for the peer.
     await announced.catch(() => undefined);
     await this.#watch.start();
   }
 
-  /** Ends the link (streams get `drain` milliseconds to end) and takes back what was published. */
+  /** Ends the link (streams get `drain` milliseconds to end) and removes what was published. */
   async stop(drain: number): Promise<void> {
     this.#stopped = true;
     this.#context.view.hide(this.domid);
@@ -118,7 +118,7 @@ export class Peer {
       this.#supervisor.handle(event);
       return;
     }
-    // While the last streams end here, nothing appears any more.
+    // While the last streams end here, nothing new appears.
     if (this.#stopped || event.link !== this.#supervisor.link) {
       return;
     }
@@ -132,7 +132,7 @@ export class Peer {
     this.#show(event.link);
   }
 
-  /** What is known of it from elsewhere than from itself. */
+  /** What is known of it from sources other than itself. */
   describe(entry: RosterEntry): void {
     this.#uuid = entry.uuid;
     if (this.#name.becomes(entry)) {
@@ -141,7 +141,7 @@ export class Peer {
     }
   }
 
-  /** A name that xenstore told may be another domain's by now. What was announced stays so. */
+  /** A name read from xenstore may be another domain's by now. What was announced stays announced. */
   doubtName(): void {
     const { link } = this.#supervisor;
     if (this.#name.doubt(link) && link !== undefined) {
@@ -149,9 +149,9 @@ export class Peer {
     }
   }
 
-  /** What we published may be lost. The watches fire by themselves. */
+  /** What we published may be lost. The watches fire without our help. */
   publishAgain(): void {
-    // Logged, and tried again.
+    // Logged, and retried.
     this.#nodes.again().catch(() => undefined);
   }
 
@@ -205,7 +205,7 @@ export class Peer {
     );
   }
 
-  /** Tells the peer what it may open; nothing else is anybody's business. */
+  /** Announces to the peer what it may open, and nothing else. */
   #announce(link: LinkId): void {
     const { config } = this.#context.settings();
     const allowed = compileExports(config.exports, this.#identity, this.#context.self)

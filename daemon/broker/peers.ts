@@ -1,4 +1,4 @@
-/** The peers that there are now: made and ended as the roster says, and found by domid or by link. */
+/** The current peers: created and ended as the roster says, and found by domid or by link. */
 import type { KnownDomain } from '../discovery/domains.js';
 import type { RosterEntry } from '../discovery/roster.js';
 import type { DomId } from '../ids.js';
@@ -23,14 +23,14 @@ export class Peers {
     return this.#peers.get(domid);
   }
 
-  /** `known`: all domains that there are; undefined where nobody tells. */
+  /** `known`: all domains that there are; undefined where that is unknown. */
   update(entries: readonly RosterEntry[], known: readonly KnownDomain[] | undefined): void {
     const wanted = new Set(entries.map(({ domid }) => domid));
     for (const [domid, peer] of this.#peers) {
       if (!wanted.has(domid)) {
         if (peer.state.kind === 'up') {
           const gone = known !== undefined && !known.some(domain => domain.domid === domid);
-          const reason = gone ? 'peer domain gone' : 'no peer any more';
+          const reason = gone ? 'peer domain gone' : 'no longer a peer';
           this.#context.logs.of(domid).warn({ reason }, 'link is down');
         }
         this.#peers.delete(domid);
@@ -47,7 +47,7 @@ export class Peers {
     }
   }
 
-  /** Names that xenstore told may be others' by now. */
+  /** Names read from xenstore may be other domains' by now. */
   doubtNames(): void {
     for (const peer of this.#peers.values()) {
       peer.doubtName();
@@ -76,7 +76,7 @@ export class Peers {
     );
   }
 
-  /** An earlier peer of that domid that still ends would take back the nodes of this one. */
+  /** An earlier peer of that domid that is still ending would remove the nodes of this one. */
   async #start(peer: Peer): Promise<void> {
     await this.#ending.get(peer.domid);
     if (this.#peers.get(peer.domid) === peer) {
@@ -89,7 +89,7 @@ export class Peers {
     const stopped = peer
       .stop(drain)
       .catch((error: unknown) =>
-        this.#context.logs.of(domid).error({ err: error }, 'the link did not end in order'),
+        this.#context.logs.of(domid).error({ err: error }, 'failed to close the link in order'),
       );
     const ending = Promise.all([this.#ending.get(domid), stopped]).then(() => {
       if (this.#ending.get(domid) === ending) {

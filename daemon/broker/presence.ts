@@ -1,6 +1,6 @@
 /**
- * That this daemon is there, in xenstore: its mark, and everything that it publishes. Written again when xenstored is
- * back, and when somebody has rewritten the domain's home.
+ * This daemon's presence in xenstore: its mark, and everything that it publishes. Written again when xenstored is
+ * back, and when another program has rewritten the domain's home.
  */
 import type { Logger } from 'pino';
 import { HomeWatch } from '../discovery/home-watch.js';
@@ -18,11 +18,11 @@ export interface PresenceParts {
   /** This start of the daemon. */
   readonly instance: string;
   readonly log: Logger;
-  /** All that is published besides the mark is to be written again. Throws what makes it worth another try. */
+  /** Called to write again all that is published besides the mark. It throws if that has to be retried. */
   readonly publish: () => Promise<void>;
-  /** The domain was saved and restored: nothing of what was opened works any more. */
+  /** The domain was saved and restored: everything that was opened is invalid. */
   readonly onRestored: () => void;
-  /** A moment ago the domain was still the one in which all was opened. */
+  /** At the last check the domain was still the one in which everything was opened. */
   readonly onSame: () => void;
 }
 
@@ -31,7 +31,7 @@ export class Presence {
   readonly #home: HomeWatch;
   readonly #publishing: Retry;
   #connected = true;
-  /** Since the connection was lost last. */
+  /** Since the connection was last lost. */
   #published = true;
 
   constructor(parts: PresenceParts) {
@@ -53,12 +53,12 @@ export class Presence {
     });
   }
 
-  /** There is a connection to xenstored. */
+  /** Whether there is a connection to xenstored. */
   get connected(): boolean {
     return this.#connected;
   }
 
-  /** Leaves the mark. Throws `XENSTORE`, `XENSTORE_GONE`. */
+  /** Writes the mark. Throws `XENSTORE`, `XENSTORE_GONE`. */
   async start(): Promise<void> {
     const { xenstore, marker } = this.#parts;
     xenstore.onConnection(connected => this.#onConnection(connected));
@@ -67,12 +67,12 @@ export class Presence {
     await this.#home.start();
   }
 
-  /** Looks whether the domain is still the one that it was; see onSame and onRestored. */
+  /** Checks whether this is still the same domain, not a restored one; see onSame and onRestored. */
   look(): void {
     this.#home.look();
   }
 
-  /** Nothing is written again any more. */
+  /** Nothing is rewritten from now on. */
   async stop(): Promise<void> {
     await this.#home.close();
     await this.#publishing.stop();
@@ -124,7 +124,7 @@ export class Presence {
   async #publish(): Promise<void> {
     const { marker, publish } = this.#parts;
     try {
-      // The mark is looked for before it is written anew.
+      // The mark is checked before it is rewritten.
       await marker.isPresent();
       await marker.write();
       await publish();

@@ -1,11 +1,11 @@
-/** The last stream that was refused, with each peer: what whoever asks for status is told. */
+/** The last refused stream for each peer, for status requests. */
 import type { RefusedStream } from '../control/model.js';
 import type { DataplaneEvent } from '../dataplane/dataplane.js';
 import type { DomId } from '../ids.js';
 
 type Refused = Extract<DataplaneEvent, { readonly kind: 'stream-refused' }>;
 
-/** Characters; what is longer says nothing more. The peer chooses them. */
+/** Characters; the rest is cut off. The peer chooses the text. */
 const MAX_TEXT = 256;
 
 export class Refusals {

@@ -1,4 +1,4 @@
-/** What the daemon says of itself when it is asked: gathered from the parts that know. Changes nothing. */
+/** The daemon's answers to status requests, gathered from its parts. Changes nothing. */
 import type { DaemonStatus, ServiceStatus, StreamStatus } from '../control/model.js';
 import type { DomId, LinkId } from '../ids.js';
 import { inPortions } from '../portions.js';
@@ -12,7 +12,7 @@ export interface ReportParts {
   readonly context: BrokerContext;
   readonly peers: Peers;
   readonly own: () => OwnExports | undefined;
-  /** This domain's, if anybody tells. */
+  /** This domain's, if known. */
   readonly name: () => string | undefined;
   readonly peerOf: (link: LinkId) => DomId | undefined;
   readonly xenstoreConnected: () => boolean;

@@ -1,6 +1,6 @@
 /**
- * The services that peers offer and that this domain exports, in the shapes of the control model. There may
- * be tens of thousands, of which a peer decides: looked up rather than searched for, and in portions.
+ * The services that peers announce and that this domain exports, in the types of the control model. There may
+ * be tens of thousands, at a peer's choice: so they are looked up by key rather than searched, and in portions.
  */
 import type { AllowEntry, ExportConfig } from '../config/config.js';
 import type { ServiceStatus } from '../control/model.js';
@@ -20,7 +20,7 @@ export interface ServiceListParts {
   readonly own: Domain;
   readonly exports: readonly ExportConfig[];
   readonly peers: readonly (Domain & { readonly offered: readonly OfferedService[] })[];
-  /** What the view has of a domain. */
+  /** What the view shows of a domain. */
   readonly shown: (domid: DomId) => Iterable<ShownService>;
 }
 

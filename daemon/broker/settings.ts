@@ -1,4 +1,4 @@
-/** A configuration made ready for this domain. Changes nothing: a reload may still be refused. */
+/** A configuration resolved for this domain. Changes nothing: a reload may still fail. */
 import type { Config } from '../config/config.js';
 import { problemsInDomain } from '../config/in-domain.js';
 import { ConfigProblems } from '../config/problems.js';

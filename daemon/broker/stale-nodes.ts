@@ -1,4 +1,4 @@
-/** Nodes of ours in xenstore that an earlier daemon of this domain left, or that we leave. */
+/** Removes our nodes in xenstore: those of an earlier daemon of this domain, or our own at the end. */
 import { isXsockError } from '../errors.js';
 import type { DomId } from '../ids.js';
 import { publishedDirectory } from '../xenstore/paths.js';

@@ -1,4 +1,4 @@
-/** What the broker's parts hold, in the shapes of the control model: links. Pure. */
+/** The state of links, in the types of the control model. Pure. */
 import type { LinkStateName, PeerStatus } from '../control/model.js';
 import type { LinkCounters } from '../dataplane/dataplane.js';
 import type { DomId, LinkId } from '../ids.js';
@@ -12,7 +12,7 @@ function stateName(state: LinkState): LinkStateName {
 /** By link. */
 export type CountersByLink = ReadonlyMap<LinkId, LinkCounters>;
 
-/** What is known of a peer elsewhere than in its link. */
+/** What is known of a peer from sources other than its link. */
 export interface PeerExtras {
   readonly counters: CountersByLink;
   readonly problems: number;
@@ -28,14 +28,14 @@ function countersOf(link: LinkId | undefined, counters: CountersByLink): PeerSta
   return rest;
 }
 
-/** What is waited for, where nothing has failed. */
+/** What the link is waiting for, where nothing has failed. */
 const WAITING: Readonly<Record<Exclude<LinkState['kind'], 'up' | 'down'>, string>> = {
   absent: 'no daemon there has published anything for this domain',
   offering: 'the peer has not taken up our offer yet',
   connecting: 'the peer has not offered a link yet',
 };
 
-/** Never empty but for a link that is up. */
+/** Empty only for a link that is up. */
 function reasonOf({ state, problem, lastEnd }: Peer): string {
   switch (state.kind) {
     case 'up':
@@ -43,7 +43,7 @@ function reasonOf({ state, problem, lastEnd }: Peer): string {
     case 'down':
       return state.reason;
     case 'absent':
-      // Without eyes nobody can tell whether it is there.
+      // Without a watch it is unknown whether the peer is there.
       return problem ?? lastEnd?.reason ?? WAITING.absent;
     default:
       return problem ?? lastEnd?.reason ?? WAITING[state.kind];

@@ -1,4 +1,4 @@
-/** What happens to streams, as log lines: refusals are an audit trail, the rest is for debugging. */
+/** Logs what happens to streams: refusals are an audit trail, the rest is for debugging. */
 import type { DataplaneEvent } from '../dataplane/dataplane.js';
 import type { DomId } from '../ids.js';
 import type { PeerLogs } from '../log/peer-logs.js';
@@ -10,7 +10,7 @@ export type StreamEvent = Extract<
   { readonly kind: 'stream-opened' | 'stream-refused' | 'stream-closed' }
 >;
 
-/** For the one refusal whose cause lies in this system's rights, and which no waiting mends. */
+/** For the one refusal that is caused by this system's permissions and does not go away by waiting. */
 const NO_ACCESS = {
   remedy:
     "this daemon's user may not connect to the target: grant it with setfacl(1), a group or a drop-in" +

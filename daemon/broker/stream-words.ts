@@ -1,8 +1,8 @@
-/** Why streams are refused and how they end, in words for whoever sees only one end of them. Pure. */
+/** Describes why streams are refused and how they end, for readers who see only one end of them. Pure. */
 import type { RefuseReason, StreamDirection, StreamEndReason } from '../dataplane/dataplane.js';
 import type { DomId } from '../ids.js';
 
-/** `peer` undefined: the link is forgotten already. */
+/** `peer` undefined: the link is no longer known. */
 function domainOf(peer: DomId | undefined): string {
   return peer === undefined ? 'the other domain' : `domain ${peer}`;
 }
@@ -35,7 +35,7 @@ export function describeRefusal(
 
 const ENDS: Readonly<Record<StreamEndReason, (domain: string) => string>> = {
   closed: () => 'ended in order',
-  'local-reset': () => 'the program here went away with bytes unsent or unread',
+  'local-reset': () => 'the local program closed with bytes unsent or unread',
   'peer-reset': domain => `reset by ${domain}`,
   'fd-passing': () => 'file descriptors were passed, which cannot cross domains',
   'link-down': domain => `the link with ${domain} went down`,

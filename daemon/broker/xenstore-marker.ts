@@ -1,8 +1,8 @@
 /**
- * Whether to believe xenstore when it shows nothing. A xenstored that was killed comes back empty: its
- * domains and their links are as alive as before. Our own mark tells the two apart, looked for after each lost
- * connection: without one, only a restore, or somebody who rewrote our home, can have taken it. Once the store
- * was lost, a link that is up ends by its own signs alone (live byte, heartbeat).
+ * This daemon's mark in xenstore, which shows whether missing nodes mean anything. A killed xenstored comes back empty: its
+ * domains and their links are as alive as before. The mark tells the two cases apart; it is checked after each lost
+ * connection: otherwise only a restore, or a program that rewrote our home, can have removed it. Once the contents
+ * were lost, the end of a link is detected only by the link itself (live byte, heartbeat).
  */
 import type { Logger } from 'pino';
 import { isXsockError } from '../errors.js';
@@ -13,14 +13,14 @@ import type { Xenstore } from '../xenstore/xenstore.js';
 export interface XenstoreMarkerParts {
   readonly xenstore: Xenstore;
   readonly self: DomId;
-  /** This start of the daemon: what the mark says. */
+  /** This start of the daemon: the value of the mark. */
   readonly instance: string;
   readonly log: Logger;
 }
 
 export class XenstoreMarker {
   readonly #parts: XenstoreMarkerParts;
-  /** The connection was lost since the mark was seen last. */
+  /** The connection was lost since the mark was last seen. */
   #suspect = false;
   #lost = false;
 
@@ -31,7 +31,7 @@ export class XenstoreMarker {
     });
   }
 
-  /** Has it been seen without our mark? */
+  /** Whether xenstore was seen without our mark. */
   get lost(): boolean {
     return this.#lost;
   }
@@ -41,7 +41,7 @@ export class XenstoreMarker {
     await xenstore.write(daemonNode(self), instance);
   }
 
-  /** False: what is not there now may only be forgotten. */
+  /** False: missing nodes may only have been lost with xenstored's contents. */
   async isPresent(): Promise<boolean> {
     const { self } = this.#parts;
     if (this.#lost || (!this.#suspect && self === 0)) {
@@ -59,11 +59,11 @@ export class XenstoreMarker {
         throw error;
       }
     }
-    // A guest that was restored, perhaps: HomeWatch finds out, and then everything is opened anew.
+    // A guest that was restored, perhaps: HomeWatch finds out, and then everything is reopened.
     if (!this.#suspect) {
       return false;
     }
-    // Several may have asked at the same time.
+    // Several callers may have checked at the same time.
     if (!this.#lost) {
       this.#lost = true;
       this.#parts.log.warn('xenstored has come back without its contents: links that are up stay');

@@ -1,4 +1,4 @@
-/** Takes the command line of `xsock` apart. Pure: decides what is to be done, does nothing. */
+/** Parses the command line of `xsock`. Pure: decides what is to be done, does nothing. */
 import { DEFAULT_RUN } from '../config/defaults.js';
 import { XsockError } from '../errors.js';
 import { parseOptions } from '../process/parse-options.js';
@@ -10,7 +10,7 @@ export type Command =
   | { readonly kind: 'verb'; readonly verb: Verb; readonly invocation: Invocation }
   /** Of one verb, or the overview. */
   | { readonly kind: 'help'; readonly verb: Verb | undefined }
-  /** Its own command line follows. */
+  /** Followed by a command line of its own. */
   | { readonly kind: 'loopback'; readonly argv: string[] };
 
 function parse(argv: readonly string[]) {

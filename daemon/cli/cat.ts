@@ -1,4 +1,4 @@
-/** `xsock cat`: standard input and output as one stream to a service, as nc does it. */
+/** `xsock cat`: connects standard input and output to a service, like nc. */
 import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 import { ControlClient } from '../control/client.js';
@@ -7,10 +7,10 @@ import { monotonicNow } from '../monotonic.js';
 import { serviceSocketPath } from './service-path.js';
 import type { Verb } from './verb.js';
 
-/** What to do about the errors of connect(2) that have a usual cause. */
+/** Remedies for the errors of connect(2) that have a common cause. */
 const REMEDIES: Readonly<Record<string, string>> = {
-  ENOENT: "that domain does not offer it to this one now ('xsock ls' lists what is offered)",
-  ENOTDIR: 'the run directory is not one of xsockd',
+  ENOENT: "that domain does not announce it to this one now ('xsock ls' lists what it does)",
+  ENOTDIR: 'this is not a run directory of xsockd',
   EACCES: "the import rule's owner, group and mode do not let you use it",
   ECONNREFUSED: 'the daemon that served it has ended',
 };
@@ -26,7 +26,7 @@ function failure(path: string, what: string, error: NodeJS.ErrnoException): Xsoc
 }
 
 async function connect(path: string): Promise<Socket> {
-  // Half-open, so that a service may still be sending when our input has ended, and the other way round.
+  // Half-open, so that a service may go on sending when our input has ended, and the other way round.
   const socket = createConnection({ path, allowHalfOpen: true });
   try {
     await once(socket, 'connect');
@@ -36,19 +36,19 @@ async function connect(path: string): Promise<Socket> {
   return socket;
 }
 
-/** Why the stream was cut, in the daemon's words; undefined if it ended in order. `opened`: by monotonicNow(). */
+/** Why the stream was cut, as the daemon says; undefined if it ended in order. `opened`: by monotonicNow(). */
 async function whyCut(run: string, opened: number): Promise<string | undefined> {
   try {
     const { end, reason } = await new ControlClient(run).ownStreamEnd(opened);
     if (end === 'in-order') return undefined;
-    return end === 'cut' ? reason : `it cannot be told how it ended: ${reason}`;
+    return end === 'cut' ? reason : `it is unknown how it ended: ${reason}`;
   } catch (error) {
     // The daemon may have ended, and with it all streams.
-    return `it cannot be told how it ended: ${messageOf(error)}`;
+    return `it is unknown how it ended: ${messageOf(error)}`;
   }
 }
 
-/** Copies both ways until the service has ended its side and all of it is written. */
+/** Copies both ways until the service has closed its side and all of it is written. */
 async function exchange(socket: Socket): Promise<void> {
   const { stdin, stdout } = process;
   stdin.pipe(socket);
@@ -58,7 +58,7 @@ async function exchange(socket: Socket): Promise<void> {
     await once(socket, 'end');
   } finally {
     stdin.unpipe(socket);
-    // What has not been read from standard input has nowhere to go any more.
+    // There is nobody left to receive further standard input.
     stdin.destroy();
   }
   await new Promise<void>(resolve => {
@@ -72,9 +72,9 @@ export const catVerb: Verb = {
   operands: '<domain> <service|port>',
   summary: 'connect standard input and output to a service',
   details:
-    "The end of standard input is passed on as a half-close; the exit is the service's end: 0 when it\n" +
+    'The end of standard input is passed on as a half-close; cat exits when the service closes: 0 when it\n' +
     'ended in order, 1 when it cannot be reached, or when the stream was refused, reset or lost: the\n' +
-    'reason, which the daemon is asked for, is on standard error. Who may use the service may ask.\n' +
+    'reason, as reported by the daemon, is on standard error. Access to the service is all it needs.\n' +
     'For ssh: ProxyCommand xsock cat %h ssh',
   arity: [2, 2],
   json: false,

@@ -1,4 +1,4 @@
-/** `xsock check`: what is wrong with a configuration: of the daemon that runs, or in a file. */
+/** `xsock check`: the problems of a configuration: that of the running daemon, or of a file. */
 import { resolve } from 'node:path';
 import { DEFAULT_CONFIG_PATH } from '../config/load.js';
 import {
@@ -20,7 +20,7 @@ import type { Verb } from './verb.js';
 /** What is to be checked. */
 interface Subject {
   readonly path: string;
-  /** The daemon whose configuration it is; undefined if none says so. */
+  /** The daemon whose configuration it is; undefined if none could be asked. */
   readonly daemon: DaemonStatus | undefined;
 }
 
@@ -35,7 +35,7 @@ async function statusOf(run: string): Promise<DaemonStatus | undefined> {
   }
 }
 
-/** The file that is named; or the daemon's own; or the default one, and a word about it. */
+/** The given file; or the daemon's own; or the default one, with a note about it. */
 async function subjectOf(operand: string | undefined, run: string): Promise<Subject> {
   const daemon = await statusOf(run);
   if (operand !== undefined) {
@@ -62,9 +62,9 @@ export const checkVerb: Verb = {
   operands: '[config]',
   summary: 'list all problems of a configuration',
   details:
-    'Checks the configuration of the daemon that runs (--run), or of the file that is named, with the\n' +
+    'Checks the configuration of the running daemon (--run), or of the given file, with the\n' +
     `conf.d/*.yaml beside it; ${DEFAULT_CONFIG_PATH} if there is neither. Users and groups are looked\n` +
-    'up on this system. Problems and warnings are printed one a line, as file:line:column. Exit code 1\n' +
+    'up on this system. Problems and warnings are printed one per line, as file:line:column. Exit code 1\n' +
     'if there are problems.',
   arity: [0, 1],
   json: true,

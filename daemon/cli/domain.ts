@@ -6,7 +6,7 @@ import { escapeForDisplay } from '../service/name.js';
 
 /**
  * The domid that `text` means. A name is looked up among this domain and its peers. Throws
- * `CONTROL_REFUSED` for a name that nobody has, or that several have.
+ * `CONTROL_REFUSED` for a name that no domain has, or that several have.
  */
 export async function resolveDomain(
   text: string,

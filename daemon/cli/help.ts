@@ -13,7 +13,7 @@ export function usageLine(verb: Verb): string {
 export function overview(): string {
   const entries: readonly (readonly [string, string])[] = [
     ...VERBS.map(verb => [`${verb.name} ${verb.operands}`.trimEnd(), verb.summary] as const),
-    [LOOPBACK, 'run Xen-less machines: see `xsock loopback help`'],
+    [LOOPBACK, 'run machines without Xen: see `xsock loopback help`'],
     [`${HELP} [verb]`, 'this text, or that of a verb'],
   ];
   const width = Math.max(...entries.map(([synopsis]) => synopsis.length));
@@ -23,9 +23,9 @@ export function overview(): string {
     ...entries.map(([synopsis, summary]) => `  ${synopsis.padEnd(width)}  ${summary}`),
     '',
     '  --run DIR   run directory of the daemon (environment: XSOCK_RUN; default /run/xsock)',
-    '  --json      answer as JSON, where the verb prints something',
+    '  --json      output as JSON, where the verb prints something',
     '',
-    'Exit codes: 0 done, 1 it did not work, 2 the command line is wrong.',
+    'Exit codes: 0 success, 1 failure, 2 usage error.',
   ].join('\n');
 }
 

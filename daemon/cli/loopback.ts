@@ -1,4 +1,4 @@
-/** `xsock loopback`: runs a loopback machine, and brings domains into it and out of it. */
+/** `xsock loopback`: runs a loopback machine, creates and destroys domains in it. */
 import { nearest } from '../config/nearest.js';
 import { XsockError } from '../errors.js';
 import { type DomId, parseDomId } from '../ids.js';

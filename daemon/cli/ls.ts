@@ -1,4 +1,4 @@
-/** `xsock ls`: the services that are offered to this domain, and those that it exports. */
+/** `xsock ls`: the services that are announced to this domain, and those that it exports. */
 import { ControlClient } from '../control/client.js';
 import type { ServiceStatus } from '../control/model.js';
 import { resolveDomain } from './domain.js';
@@ -35,7 +35,7 @@ export const lsVerb: Verb = {
   operands: '[domain]',
   summary: 'the services of all domains, or of one',
   details:
-    'Lists what other domains offer to this one, with the sockets that lead there, and what this\n' +
+    'Lists what other domains announce to this one, with the local sockets, and what this\n' +
     'domain exports, with the target and who may open it. A domain is a domid or a domain name.',
   arity: [0, 1],
   json: true,

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command `xsock`. Nothing of it is read before this Node is known to be able to run it. */
+/** The command `xsock`. The rest is loaded once this Node is known to be able to run it. */
 import { preflight } from '../preflight.js';
 
 const EXIT_FAILURE = 1;

@@ -1,7 +1,7 @@
-/** How the command line shows things. What goes through here cannot move a terminal's cursor. */
+/** How the command line shows things. What is printed here cannot move a terminal's cursor. */
 import { escapeForDisplay } from '../service/name.js';
 
-/** Longest cell: a configuration path may be long, nothing sensible is longer. */
+/** Longest cell: a configuration path may be long, no sensible text is longer. */
 const CELL_MAX = 256;
 
 export function print(text: string): void {
@@ -12,7 +12,7 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));
 }
 
-/** Text of several lines, with what could act on a terminal written as escapes. */
+/** Text of several lines, with everything that a terminal would interpret escaped. */
 export function printable(text: string): string {
   return text
     .split('\n')
@@ -63,7 +63,7 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${BYTE_UNITS[unit]}`;
 }
 
-/** Milliseconds as the two largest units that matter: `12 s`, `3 min 5 s`, `2 d 4 h`. */
+/** Milliseconds in the two largest applicable units: `12 s`, `3 min 5 s`, `2 d 4 h`. */
 export function formatAge(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const minutes = Math.floor(seconds / 60);

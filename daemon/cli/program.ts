@@ -23,7 +23,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-// Whoever read our output has seen enough: that is no error (`xsock ls | head -1`).
+// The reader closed our output early: that is not an error (`xsock ls | head -1`).
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : EXIT_FAILURE);
 });

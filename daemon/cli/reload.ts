@@ -8,7 +8,7 @@ export const reloadVerb: Verb = {
   operands: '',
   summary: 'make the daemon read its configuration again',
   details:
-    'Streams that are open live on. A configuration with problems changes nothing: they are listed,\n' +
+    'Open streams stay open. A configuration with problems changes nothing: they are listed,\n' +
     'and the exit code is 1.',
   arity: [0, 0],
   json: true,

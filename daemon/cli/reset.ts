@@ -1,4 +1,4 @@
-/** `xsock reset`: cuts one stream off. */
+/** `xsock reset`: resets a stream. */
 import { ControlClient } from '../control/client.js';
 import { XsockError } from '../errors.js';
 import { escapeForDisplay } from '../service/name.js';
@@ -9,10 +9,10 @@ import type { Verb } from './verb.js';
 export const resetVerb: Verb = {
   name: 'reset',
   operands: '<domain> <stream>',
-  summary: 'cut one stream off',
+  summary: 'reset a stream',
   details:
     "The stream's number is in 'xsock streams'. A program at a TCP socket sees its connection reset; one at\n" +
-    'a UNIX socket sees ECONNRESET if bytes that it wrote were not taken yet, else an end-of-file.',
+    'a UNIX socket sees ECONNRESET if bytes that it wrote were not read yet, else an end-of-file.',
   arity: [2, 2],
   json: true,
   async execute({ operands: [domain = '', stream = ''], run, json }) {

@@ -1,4 +1,4 @@
-/** Where the socket of a service is in the view. Pure: the daemon is not asked. */
+/** The path of a service's socket in the view. Pure: the daemon is not asked. */
 import { join } from 'node:path';
 import { XsockError } from '../errors.js';
 import { parseDomId } from '../ids.js';

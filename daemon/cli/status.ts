@@ -20,13 +20,13 @@ function describe(status: DaemonStatus, now: number): string {
     `domain    ${status.domid}${name}, ${status.hypervisor} hypervisor`,
     `run       ${status.run}`,
     `config    ${status.config}`,
-    `xenstore  ${status.xenstore ? 'connected' : 'connection lost, trying again'}`,
+    `xenstore  ${status.xenstore ? 'connected' : 'connection lost, reconnecting'}`,
     ...reload(status, now),
     ...problems(status),
   ].join('\n');
 }
 
-/** Lines of what is wrong with the configuration; `xsock check` has all of them. */
+/** The configuration's problems, a line each; `xsock check` has all of them. */
 const RELOAD_LINES_MAX = 10;
 
 function reload({ lastReload }: DaemonStatus, now: number): readonly string[] {
@@ -35,7 +35,7 @@ function reload({ lastReload }: DaemonStatus, now: number): readonly string[] {
   if (lastReload.ok) return [`reload    done ${age}`];
   const lines = printable(lastReload.error ?? '').split('\n');
   return [
-    `RELOAD    failed ${age}, the earlier configuration is in force:`,
+    `RELOAD    failed ${age}, keeping the current configuration:`,
     ...lines.slice(0, RELOAD_LINES_MAX).map(line => `          ${line}`),
     ...(lines.length > RELOAD_LINES_MAX ? ["          ('xsock check' lists all)"] : []),
   ];
@@ -45,10 +45,10 @@ function problems({ peers }: DaemonStatus): readonly string[] {
   const count = peers.reduce((sum, peer) => sum + peer.problems, 0);
   return count === 0
     ? []
-    : [`PROBLEM   ${count} socket(s) cannot be made, trying again: 'xsock ls' says why`];
+    : [`PROBLEM   ${count} socket(s) could not be created, retrying: 'xsock ls' says why`];
 }
 
-/** Of streams that either side refused lately. */
+/** Of streams that either side has refused recently. */
 function refusal({ domid, lastRefused }: PeerStatus, now: number): readonly string[] {
   if (lastRefused === null) return [];
   const { direction, service, reason, detail, at } = lastRefused;
@@ -93,7 +93,7 @@ export const statusVerb: Verb = {
   operands: '',
   summary: 'the daemon, and its link with each peer',
   details:
-    'SINCE is how long the link has been in that state, SERVICES how many the peer offers to this\n' +
+    'SINCE is how long the link has been in that state, SERVICES how many the peer announces to this\n' +
     'domain, REASON why a link is not up, or why the last one ended. Below the table: the last stream\n' +
     'that was refused, with each peer, in either direction.',
   arity: [0, 0],

@@ -1,4 +1,4 @@
-/** `xsock streams`: what is open now. */
+/** `xsock streams`: the open streams. */
 import { ControlClient } from '../control/client.js';
 import { formatAge, formatBytes, formatTable, print, printJson } from './output.js';
 import type { Verb } from './verb.js';
@@ -12,7 +12,7 @@ const HEADINGS = [
   'STATE',
   'SENT',
   'RECEIVED',
-  'WAITING',
+  'BUFFERED',
   'AGE',
 ];
 
@@ -21,8 +21,8 @@ export const streamsVerb: Verb = {
   operands: '',
   summary: 'the streams that are open now',
   details:
-    'An outgoing stream was opened by a program in this domain. WAITING is what the local program\n' +
-    "has not taken yet. 'xsock reset <domain> <stream>' cuts one off.",
+    'An outgoing stream was opened by a program in this domain. BUFFERED is what the local program\n' +
+    "has not read yet. 'xsock reset <domain> <stream>' resets one.",
   arity: [0, 0],
   json: true,
   async execute({ run, json }) {

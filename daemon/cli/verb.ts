@@ -1,9 +1,9 @@
 /** What a verb of `xsock` is: one file each, listed in verbs.ts, run by main.ts. */
 
-/** The command line of one verb, taken apart. */
+/** The parsed command line of one verb. */
 export interface Invocation {
   readonly operands: readonly string[];
-  /** Run directory of the daemon that is meant. */
+  /** Run directory of the daemon. */
   readonly run: string;
   readonly json: boolean;
 }
@@ -18,7 +18,7 @@ export interface Verb {
   readonly details: string;
   /** Least and most operands. */
   readonly arity: readonly [number, number];
-  /** Whether it can answer as JSON. */
+  /** Whether it supports --json. */
   readonly json: boolean;
   /** The exit code. Throws XsockError. */
   readonly execute: (invocation: Invocation) => Promise<number>;

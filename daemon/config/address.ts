@@ -1,10 +1,10 @@
-/** Targets and TCP addresses as people write them. Pure. Host names are refused: the pump never resolves. */
+/** Parses targets and TCP addresses. Pure. Host names are refused: the pump never resolves. */
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Target } from '../dataplane/dataplane.js';
 import type { TcpAddress } from './config.js';
 import { UNIX_PATH_MAX } from './defaults.js';
 
-/** What was read, or what would have been right. */
+/** The parsed value, or what was expected. */
 export type Parsed<T> =
   | { readonly kind: 'ok'; readonly value: T }
   | { readonly kind: 'wrong'; readonly expected: string };

@@ -90,7 +90,7 @@ function warnOfCovered(rules: readonly Rule[], report: Report): void {
   }
 }
 
-/** A listener leads to one place only, and an address has one listener only. */
+/** A listener leads to one service only, and an address has one listener only. */
 function checkListeners(rules: readonly Rule[], report: Report): void {
   const taken = new TakenAddresses();
   for (const { config, tcpNode } of rules) {
@@ -122,7 +122,7 @@ function checkVchanSockets(rules: readonly Rule[], report: Report): void {
   }
 }
 
-/** Local TCP addresses and who has them first. */
+/** Local TCP addresses and the rules that use them first. */
 class TakenAddresses {
   readonly #first = new Map<string, Place>();
 

@@ -5,7 +5,7 @@ import type { Report } from './report.js';
 import { domidOf } from './selectors.js';
 import { Unique } from './unique.js';
 
-/** Undefined without a `peers` key: then the peers are found by themselves. */
+/** Undefined without a `peers` key: then peers are discovered automatically. */
 export function buildPeers(root: LocatedMap, report: Report): readonly PeerConfig[] | undefined {
   const domids = new Unique('a domid that no other peer has');
   const names = new Unique('a domain name that no other peer has');

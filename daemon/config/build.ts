@@ -1,6 +1,6 @@
 /**
- * From located values that the schema has seen to the typed configuration, with the checks that a schema
- * cannot make. Goes on after a problem, so that all are found: what it builds then is not to be used.
+ * Turns located values that the schema has checked into the typed configuration, with the checks that a schema
+ * cannot make. Goes on after a problem, so that all are found: the result must not be used then.
  */
 import { posix } from 'node:path';
 import { pathFault } from './address.js';

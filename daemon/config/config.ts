@@ -22,18 +22,18 @@ export interface LogConfig {
 export interface PeerConfig {
   /** Undefined: whichever domain has the name now. */
   readonly domid: DomId | undefined;
-  /** With a domid: the name that the operator vouches for, whatever xenstore tells. */
+  /** With a domid: the name on the operator's authority, whatever xenstore says. */
   readonly name: string | undefined;
   readonly source: SourcePosition;
 }
 
-/** Which peers a rule is about. */
+/** Which peers a rule matches. */
 export type PeerSelector =
   | { readonly kind: 'domid'; readonly domid: DomId }
   | { readonly kind: 'name'; readonly name: string }
   | { readonly kind: 'any' };
 
-/** Which services an import rule is about. */
+/** Which services an import rule matches. */
 export type ServiceSelector =
   | { readonly kind: 'name'; readonly name: ServiceName }
   | { readonly kind: 'port'; readonly port: ServicePort }
@@ -87,18 +87,18 @@ export interface ImportConfig {
   readonly tcp: TcpAddress | undefined;
   /**
    * Where in xenstore a plain libxenvchan server of the peer is, absolute or relative to the peer's home.
-   * Such a rule takes nothing that a peer's daemon offers; it is for one domid and one service name.
+   * Such a rule matches nothing that a peer's daemon announces; it is for one domid and one service name.
    */
   readonly vchan: string | undefined;
   /** Undefined for the rule that stands in when there is no `imports` at all. */
   readonly source: SourcePosition | undefined;
 }
 
-/** Names of domains, from domain 0 to guests that trust it. */
+/** The directory of domain names, from domain 0 to guests that trust it. */
 export interface DirectoryConfig {
   /** In domain 0: the guests that may read it. Empty: there is none. */
   readonly publish: readonly PeerSelector[];
-  /** In a guest: believe it. */
+  /** In a guest: trust it. */
   readonly trust: boolean;
 }
 
@@ -120,8 +120,8 @@ export interface Config {
   readonly imports: readonly ImportConfig[];
   readonly limits: DataplaneLimits;
   readonly link: LinkConfig;
-  /** Milliseconds that streams get to end by themselves at shutdown. */
+  /** Milliseconds that open streams get to finish at shutdown. */
   readonly drainTimeout: number;
-  /** What is legal but cannot be meant. */
+  /** Settings that are legal but probably a mistake. */
   readonly warnings: readonly ConfigWarning[];
 }

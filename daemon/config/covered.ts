@@ -1,4 +1,4 @@
-/** Which import rules can never match, since an earlier one takes all that they are about. Pure. */
+/** Which import rules can never match, since an earlier one covers all that they match. Pure. */
 import type { PeerSelector, ServiceSelector } from './config.js';
 import { selectorKey } from './selectors.js';
 
@@ -9,9 +9,9 @@ interface Rule {
 
 const ANY = selectorKey({ kind: 'any' });
 
-/** For each rule the earliest one that covers it, by its place in the list; undefined for rules that count. */
+/** For each rule the earliest one that covers it, by its position in the list; undefined for rules that can match. */
 export function coveredBy(rules: readonly Rule[]): readonly (number | undefined)[] {
-  /** Looked up, not gone through: thousands of rules are possible. */
+  /** Looked up by key, not searched: thousands of rules are possible. */
   const first = new Map<string, number>();
   return rules.map(({ peer, service }, index) => {
     const [who, what] = [selectorKey(peer), selectorKey(service)];

@@ -9,7 +9,7 @@ const minute = 60 * second;
 
 export const DEFAULT_RUN = '/run/xsock';
 export const DEFAULT_LOG: LogConfig = { level: 'info', format: 'auto' };
-/** For xsock's group to be let in, for others not. */
+/** Access for xsock's group, none for others. */
 export const DEFAULT_MODE = 0o660;
 export const DEFAULT_LIMITS: Config['limits'] = {
   streamsPerPeer: 16_384,
@@ -18,7 +18,7 @@ export const DEFAULT_LIMITS: Config['limits'] = {
 };
 /** Microseconds: a few times what waking up costs, as KVM's halt_poll_ns. */
 export const DEFAULT_POLL_TIME = 200;
-/** A peer that died without a word is noticed within 5 seconds. */
+/** A peer that died without notice is detected within 5 seconds. */
 export const DEFAULT_HEARTBEAT = { interval: 1 * second, timeout: 4 * second } as const;
 export const DEFAULT_DRAIN_TIMEOUT = 10 * second;
 
@@ -50,7 +50,7 @@ export const RING_SIZE: Bounds = { min: 4 * KiB, max: MiB };
 export const HEARTBEAT_INTERVAL: Bounds = { min: 50, max: minute };
 /** Milliseconds. The lower bound that counts is twice the interval. */
 export const HEARTBEAT_TIMEOUT: Bounds = { min: 100, max: 10 * minute };
-/** Milliseconds. Longer would keep a CPU busy for nothing. */
+/** Milliseconds. Longer would waste a CPU. */
 export const POLL_TIME: Bounds = { min: 0, max: 10 };
 /** Milliseconds. */
 export const DRAIN_TIMEOUT: Bounds = { min: 0, max: 10 * minute };

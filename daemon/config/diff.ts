@@ -13,19 +13,19 @@ export interface ListDiff<Item> {
 }
 
 export interface ConfigDiff {
-  /** Told apart by name, or by port where there is no name. */
+  /** Identified by name, or by port where there is no name. */
   readonly exports: ListDiff<ExportConfig>;
-  /** Told apart by peer and service. */
+  /** Identified by peer and service. */
   readonly imports: ListDiff<ImportConfig>;
   /** The same rules in another order: since the first match wins, that may change everything. */
   readonly importsReordered: boolean;
-  /** Told apart by domid, or by name where there is no domid; peers that are found by themselves are not among them. */
+  /** Identified by domid, or by name where there is no domid; automatically discovered peers are not included. */
   readonly peers: ListDiff<PeerConfig>;
-  /** Peers are listed now and were found by themselves before, or the other way round. */
+  /** Peers are listed now and were discovered automatically before, or the other way round. */
   readonly peerDiscoveryChanged: boolean;
   /** Keys of single settings that changed and take effect at once, or on links and streams to come. */
   readonly settings: readonly string[];
-  /** Keys of single settings that changed but keep their old value until the daemon is started anew. */
+  /** Keys of single settings that changed but keep their old value until the daemon is restarted. */
   readonly restart: readonly string[];
   /** Nothing at all changed. */
   readonly empty: boolean;

@@ -28,7 +28,7 @@ import {
 import type { ConfigProblem } from './problems.js';
 
 export interface ConfigFile {
-  /** As it is to be named in problems. */
+  /** Its path as shown in problems. */
   readonly path: string;
   readonly text: string;
 }
@@ -38,7 +38,7 @@ const NESTING_MAX = 64;
 /** Values in one file after its aliases are replaced by what they stand for. */
 const VALUES_MAX = 100_000;
 
-/** What to write where nothing is meant. */
+/** What to write to configure nothing. */
 const SOMETHING = 'settings: "exports: []" says that there are none';
 
 /** The file's mapping, as far as it could be read; `problems` says what could not. */
@@ -101,7 +101,7 @@ function nestingFault(text: string, lines: LineCounter): number | undefined {
   const parser = new Parser(lines.addNewLine);
   for (const lexeme of new Lexer().lex(text)) {
     for (const _ of parser.next(lexeme)) {
-      // Whole tokens are of no interest here, only how deep the parser stands.
+      // Only the nesting depth of the parser matters here, not whole tokens.
     }
     if (parser.stack.length > NESTING_MAX) return parser.offset;
   }
@@ -117,7 +117,7 @@ class Walk {
   readonly #anchors = new Map<string, Node>();
   #values = 0;
   #depth = 0;
-  /** Set once the document was found too large: one problem says it, not thousands. */
+  /** Set once the document is too large: reported once, not thousands of times. */
   #stopped = false;
 
   constructor(file: string, lines: LineCounter, problems: ConfigProblem[]) {

@@ -1,4 +1,4 @@
-/** What of a configuration can only be judged in the domain that is to use it. Pure. */
+/** Checks of a configuration that are only possible in the domain that uses it. Pure. */
 import type { DomId } from '../ids.js';
 import type { Config } from './config.js';
 import type { ConfigProblem } from './problems.js';

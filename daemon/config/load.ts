@@ -1,6 +1,6 @@
 /**
- * The configuration from its files: `xsock.yaml` and the `conf.d/*.yaml` beside it. Reading is apart from
- * understanding: `parseConfig` is pure, so that tests and `xsock check` need no file system.
+ * Loads the configuration from its files: `xsock.yaml` and the `conf.d/*.yaml` beside it. Reading is separate from
+ * parsing: `parseConfig` is pure, so that tests and `xsock check` need no file system.
  */
 import { constants } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import { type ConfigProblem, ConfigProblems } from './problems.js';
 import { Report } from './report.js';
 import { compileSchema, type SchemaCheck } from './schema.js';
 
-/** Where the daemon looks by default. */
+/** The default path. */
 export const DEFAULT_CONFIG_PATH = '/etc/xsock/xsock.yaml';
 
 /** Bytes of one file, and of all together: reading YAML is slow, and nothing else happens meanwhile. */
@@ -63,7 +63,7 @@ export function parseConfig(files: readonly [ConfigFile, ...ConfigFile[]]): Conf
   return config;
 }
 
-/** Compiled when first needed: most verbs of the command line never are. */
+/** Compiled on first use: most verbs of the command line never need it. */
 let compiled: SchemaCheck | undefined;
 
 function checkSchema(...parameters: Parameters<SchemaCheck>): ReturnType<SchemaCheck> {
@@ -71,7 +71,7 @@ function checkSchema(...parameters: Parameters<SchemaCheck>): ReturnType<SchemaC
   return compiled(...parameters);
 }
 
-/** As one reads the files: in their order, from the top. */
+/** Sorted by file, then by position. */
 function inOrder(
   problems: readonly ConfigProblem[],
   files: readonly string[],
@@ -95,7 +95,7 @@ async function dropInNames(folder: string): Promise<readonly string[]> {
 
 async function readConfigFile(path: string): Promise<ConfigFile> {
   try {
-    // Non-blocking, for the case that it is a pipe that nobody writes to.
+    // Non-blocking, in case it is a pipe without a writer.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const status = await file.stat();

@@ -1,4 +1,4 @@
-/** YAML values that know where they stand. Plain data: reading the text is in document.ts. */
+/** YAML values with their positions. Plain data: parsing is in document.ts. */
 import { escapeForDisplay } from '../service/name.js';
 import type { SourcePosition } from './position.js';
 
@@ -58,7 +58,7 @@ export function toPlain(node: Located): unknown {
   }
 }
 
-/** What stands there, in words: `"text"`, `8005`, `a list`, `nothing`. Escaped and bounded. */
+/** Describes the value: `"text"`, `8005`, `a list`, `nothing`. Escaped and bounded. */
 export function describe(node: Located): string {
   switch (node.kind) {
     case 'map':

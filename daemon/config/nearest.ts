@@ -1,6 +1,6 @@
-/** What somebody probably meant to type. Pure. */
+/** Suggestions for mistyped words. Pure. */
 
-/** The known word nearest to `word`, if it is near enough to be a slip; the first of equals. */
+/** The known word nearest to `word`, if it is near enough to be a typing error; the first of equals. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const near = Math.max(1, Math.floor(word.length / 3));
   let best: string | undefined;
@@ -17,7 +17,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best;
 }
 
-/** Levenshtein distance, with two neighbouring letters swapped counted as one slip. */
+/** Levenshtein distance, with two adjacent letters swapped counted as one edit. */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, column) => column);

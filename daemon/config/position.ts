@@ -1,4 +1,4 @@
-/** Where a setting stands, so that log lines and explanations can name it. */
+/** The position of a setting, for log lines and error messages. */
 export interface SourcePosition {
   readonly file: string;
   /** From 1. */

@@ -1,4 +1,4 @@
-/** What is wrong with a configuration: every problem has a place, what was found and what was expected. */
+/** Problems of a configuration: each has a position, what was found and what was expected. */
 import { XsockError } from '../errors.js';
 import type { SourcePosition } from './position.js';
 
@@ -9,13 +9,13 @@ export interface ConfigProblem extends SourcePosition {
   readonly expected: string;
 }
 
-/** A legal setting that cannot be meant, e.g. an import rule that never matches. */
+/** A legal setting that is probably a mistake, e.g. an import rule that never matches. */
 export interface ConfigWarning extends SourcePosition {
   readonly path: string;
   readonly message: string;
 }
 
-/** `file:line`, for explanations and log lines. */
+/** `file:line`, for error messages and log lines. */
 export function formatSource(source: SourcePosition): string {
   return `${source.file}:${source.line}`;
 }
@@ -32,10 +32,10 @@ export function formatWarning(warning: ConfigWarning): string {
   return `${file}:${line}:${column}: ${path}: warning: ${message}`;
 }
 
-/** Problems in one message: it goes into log lines and answers. All are in the list behind it. */
+/** Problems in one message, which goes into log lines and answers. The list has all of them. */
 const SHOWN_MAX = 200;
 
-/** CONFIG_INVALID with the list behind its message, for those who show it as JSON. */
+/** CONFIG_INVALID with the list of problems, for output as JSON. */
 export class ConfigProblems extends XsockError {
   readonly problems: readonly ConfigProblem[];
 

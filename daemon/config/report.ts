@@ -1,4 +1,4 @@
-/** Collects what is wrong while the configuration is built, and gives access to what the schema let pass. */
+/** Collects problems while the configuration is built, and gives access to the values that the schema accepted. */
 import {
   describe,
   type Located,
@@ -18,7 +18,7 @@ export class Report {
     this.#refused = refused;
   }
 
-  /** A value that its own text cannot excuse: `found` is what stands there. */
+  /** Reports an invalid value; `found` is the value as written. */
   wrong(node: Located, expected: string): void {
     this.problem(node.place, describe(node), expected);
   }

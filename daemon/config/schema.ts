@@ -12,12 +12,12 @@ import type { ConfigProblem } from './problems.js';
 /** Where the schema is, in the sources as in an installed package. */
 export const SCHEMA_URL = new URL('../../../config/xsock.schema.json', import.meta.url);
 
-/** Unknown keys for which the one that was probably meant is looked for: it takes long for thousands. */
+/** Unknown keys for which a suggestion is computed: that takes long for thousands. */
 const GUESSES_MAX = 100;
 
 export interface SchemaFaults {
   readonly problems: readonly ConfigProblem[];
-  /** The values that were refused, so that nobody looks at them a second time. */
+  /** The rejected values, so that they are not checked again. */
   readonly refused: ReadonlySet<Located>;
 }
 
@@ -41,7 +41,7 @@ export function compileSchema(): SchemaCheck {
       if (error.keyword === 'additionalProperties') guesses -= 1;
       if (problem !== undefined) problems.push(problem);
       else if (!refused.has(node)) {
-        // One problem for each value, however many keywords it offends.
+        // One problem per value, however many keywords it violates.
         refused.add(node);
         problems.push({ ...node.place, found: describe(node), expected: expectation(error) });
       }

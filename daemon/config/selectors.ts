@@ -1,4 +1,4 @@
-/** Who and what a rule is about, from scalars that the schema has accepted. */
+/** The peers and services that a rule matches, from scalars that the schema has accepted. */
 import { type DomId, type ServicePort, toDomId } from '../ids.js';
 import { parseServiceName, type ServiceName, serviceNameFault } from '../service/name.js';
 import type { PeerSelector, ServiceSelector } from './config.js';

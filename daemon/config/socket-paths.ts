@@ -1,4 +1,4 @@
-/** Where sockets of a configuration will be, as far as its text says, and which of these paths are too long. Pure. */
+/** Paths of a configuration's sockets, as far as its text determines them, and which of these are too long. Pure. */
 import { MAX_SOCKET_PATH } from '../http/unix-path.js';
 import type { Config, ImportConfig } from './config.js';
 import type { SourcePosition } from './position.js';
@@ -9,7 +9,7 @@ interface NamedSocket {
   readonly source: SourcePosition;
 }
 
-/** The sockets of raw vchans. One that cannot be made keeps the daemon from serving. */
+/** The sockets of raw vchans. One that cannot be created prevents the daemon from serving. */
 export function vchanSockets({ run, imports }: Config): readonly NamedSocket[] {
   return named(
     imports.filter(({ vchan }) => vchan !== undefined),
@@ -29,7 +29,7 @@ export function problemsOfPaths(config: Config): readonly ConfigProblem[] {
 /** Services that never appear, since the paths of their sockets are too long. */
 export function warningsOfPaths({ run, imports, exports }: Config): readonly ConfigWarning[] {
   const own = exports.flatMap(({ name, self, source }) =>
-    // The own domid has a digit at least.
+    // The own domid has at least one digit.
     self && name !== undefined ? [{ path: `${run}/0/${name}`, source }] : [],
   );
   const others = named(
@@ -58,7 +58,7 @@ function tooLong(
     .filter(({ bytes }) => bytes > MAX_SOCKET_PATH);
 }
 
-/** As a problem has it. */
+/** As shown in a problem. */
 export function placeOf({
   file,
   line,

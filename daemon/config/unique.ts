@@ -1,4 +1,4 @@
-/** Values that may stand in a configuration only once. */
+/** Values that may occur in a configuration only once. */
 import type { LocatedScalar, Place } from './located.js';
 import { formatSource } from './problems.js';
 import type { Report } from './report.js';

@@ -1,4 +1,4 @@
-/** Sizes and durations as people write them. Pure; binary units only, so that 1KiB is never 1000. */
+/** Parses and formats sizes and durations. Pure; binary units only, so that 1KiB is never 1000. */
 
 const SIZE_UNITS = { GiB: 1024 ** 3, MiB: 1024 ** 2, KiB: 1024 } as const;
 const DURATION_UNITS = { m: 60_000, s: 1000, ms: 1, us: 0.001 } as const;

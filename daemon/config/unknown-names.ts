@@ -1,4 +1,4 @@
-/** Names in rules that no domain has, so that the rules silently mean nobody. Pure. */
+/** Names in rules that no domain has, so that the rules silently match nobody. Pure. */
 import { escapeForDisplay } from '../service/name.js';
 import type { Config, PeerSelector } from './config.js';
 import type { SourcePosition } from './position.js';
@@ -13,17 +13,17 @@ export interface KnownNames {
   readonly peers: readonly string[];
 }
 
-/** Warnings of one kind: whoever has that many will not read them all. */
+/** Warnings of one kind: nobody reads more. */
 const WARNINGS_MAX = 50;
 
 const REMEDY =
   'use its domid, name the domain beside its domid in peers, or set directory.trust here and directory.publish in domain 0';
 
-/** Names that can never be known here: nobody tells them to this domain, and `peers` does not say whose they are. */
+/** Names that can never be known here: this domain has no source of names, and `peers` does not assign them. */
 export function unknowableNames(config: Config, known: KnownNames): readonly ConfigWarning[] {
   if (mayLearn(config, known)) return [];
   const shown = (name: string) =>
-    `"${escapeForDisplay(name)}" matches nobody: domain ${known.domid} is told no names; ${REMEDY}`;
+    `"${escapeForDisplay(name)}" matches nobody: domain ${known.domid} cannot look up names; ${REMEDY}`;
   return warnings(namesNotIn(config, known), shown);
 }
 
@@ -39,7 +39,7 @@ function mayLearn({ directory }: Config, { domid }: KnownNames): boolean {
   return domid === 0 || directory.trust;
 }
 
-/** Each once, with the first place. */
+/** Each once, with its first position. */
 function namesNotIn(config: Config, known: KnownNames): ReadonlyMap<string, SourcePosition> {
   const places = new Map<string, SourcePosition>();
   const add = (selector: PeerSelector, source: SourcePosition | undefined): void => {
@@ -53,7 +53,7 @@ function namesNotIn(config: Config, known: KnownNames): ReadonlyMap<string, Sour
   }
   for (const name of known.peers) places.delete(name);
   if (known.own !== undefined) places.delete(known.own);
-  // Whoever has a domid beside the name vouches for it, whether the domain is there or not.
+  // A domid beside the name makes it the operator's, whether the domain exists or not.
   for (const { domid, name } of config.peers ?? []) {
     if (domid !== undefined && name !== undefined) places.delete(name);
   }

@@ -1,6 +1,6 @@
 /**
- * Where in xenstore a raw vchan may be. The nodes of our own servers are written and removed, so their
- * paths are bounded to a place that is ours; those of other domains' servers are only watched and read.
+ * Where in xenstore the nodes of a raw vchan may be. Those of our own servers are written and removed, so their
+ * paths are restricted to a place that is ours; those of other domains' servers are only watched and read.
  */
 import { pathProblem } from '../xenstore/rules.js';
 import type { LocatedScalar, Place } from './located.js';
@@ -9,11 +9,11 @@ import type { Report } from './report.js';
 
 type TextNode = LocatedScalar & { readonly value: string };
 
-/** libxenvchan cuts longer base paths without a word (tools/libs/vchan/init.c, xs_base of 64 bytes). */
+/** libxenvchan silently truncates longer base paths (tools/libs/vchan/init.c, xs_base of 64 bytes). */
 const VCHAN_PATH_MAX = 49;
 
 const HOME = /^\/local\/domain\/(0|[1-9]\d{0,4})\//;
-/** Two levels: what lies directly in `data` belongs to whoever made it, the directories of vchans too. */
+/** Two levels: what lies directly in `data` belongs to its creator, the directories of vchans too. */
 const OWN = /^data\/[^/]+\/[^/]+/;
 const XSOCK = /^data\/xsock(\/|$)/;
 /** `/x`, and everything that holds the homes of domains: a watch there fires for all of them. */
@@ -69,7 +69,7 @@ export class ServerPaths {
   }
 }
 
-/** The same path from the domain's home on; that it is the own home can only be seen in the domain. */
+/** The same path relative to the domain's home; whether it is the own home is only known in the domain. */
 function relativePath(path: string): string {
   return path.replace(HOME, '');
 }

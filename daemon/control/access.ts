@@ -1,16 +1,16 @@
 /**
- * Who may ask the control socket what. Everybody may connect; the kernel says who it was (SO_PEERCRED), and
- * each route says whom it is for. A refusal names the group to join.
+ * Access control of the control socket. Everybody may connect; the kernel identifies the caller (SO_PEERCRED), and
+ * each route says who may use it. A refusal names the group to join.
  */
 import { XsockError } from '../errors.js';
 
-/** Whom a route is for; each includes the ones after it. */
+/** Who may use a route; each includes the ones after it. */
 export type Access =
   /** Every local user: the handler decides by the caller's credentials. */
   | 'anyone'
-  /** Members of group xsock: what there is. */
+  /** Members of group xsock: reading. */
   | 'reader'
-  /** Members of group xsock-admin: what changes something. */
+  /** Members of group xsock-admin: changes. */
   | 'admin';
 
 /** A program that has connected, as the kernel recorded it when it did. */
@@ -58,7 +58,7 @@ export function checkAccess(access: Access, caller: Caller | undefined, rules: A
   const who = caller === undefined ? 'an unknown caller' : `user ${caller.uid}`;
   throw new XsockError(
     'FORBIDDEN',
-    `${who} may not ask that: it is for root, the daemon's own user and group ${group}` +
+    `${who} may not make this request: it is for root, the daemon's own user and group ${group}` +
       ` ('adduser USER ${group}' as root, then log in again)`,
     { errno: 'EACCES' },
   );

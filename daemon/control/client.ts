@@ -1,4 +1,4 @@
-/** A daemon's control model, asked from another process. */
+/** A daemon's control model, as a client in another process. */
 import { type JsonCall, requestJson } from '../http/json-client.js';
 import type {
   ControlModel,
@@ -12,7 +12,7 @@ import { controlPath } from './path.js';
 
 /**
  * Every call throws `DAEMON_UNREACHABLE` if no daemon answers in that run directory, and
- * `CONTROL_REFUSED` with the daemon's own words if it says no.
+ * `CONTROL_REFUSED` with the daemon's message if it refuses.
  */
 export class ControlClient implements Omit<ControlModel, 'streamEnd'> {
   readonly #path: string;
@@ -39,7 +39,7 @@ export class ControlClient implements Omit<ControlModel, 'streamEnd'> {
     return (await this.#ask({ method: 'GET', path })) as StreamEnd;
   }
 
-  /** True; an unknown stream is a refusal here, in the daemon's words. */
+  /** True; an unknown stream is a refusal here, with the daemon's message. */
   async resetStream(peer: number, stream: number): Promise<boolean> {
     await this.#ask({ method: 'DELETE', path: `/v1/streams/${peer}/${stream}` });
     return true;

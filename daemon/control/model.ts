@@ -1,7 +1,7 @@
 /**
- * What the control socket may ask of a running daemon, and the shape of what it answers. Plain JSON
+ * The operations of the control socket, and the types of their answers. Plain JSON
  * types: the server writes them, the client reads them, nothing in between. Texts that a peer chose are
- * handed over as they are; whoever shows them escapes them.
+ * passed on unchanged; escaping is up to the program that shows them.
  */
 import type {
   LinkCounters,
@@ -13,13 +13,13 @@ import type {
 /** As in the link machine. */
 export type LinkStateName = 'absent' | 'offering' | 'connecting' | 'up' | 'draining' | 'down';
 
-/** A stream that did not come to be. Outgoing: a program of this domain had asked for it. */
+/** A refused stream. Outgoing: a program of this domain had asked for it. */
 export interface RefusedStream {
   readonly direction: StreamDirection;
   /** Peer-controlled where incoming. */
   readonly service: string;
   readonly reason: RefuseReason;
-  /** What the daemon that refused has to add; empty if nothing. */
+  /** Details from the daemon that refused; may be empty. */
   readonly detail: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -27,16 +27,16 @@ export interface RefusedStream {
 
 export interface PeerStatus {
   readonly domid: number;
-  /** As the hypervisor's tools or the configuration call it; null if nobody tells. */
+  /** As the toolstack or the configuration call it; null if unknown. */
   readonly name: string | null;
-  /** As the toolstack wrote it; null if nobody tells. */
+  /** As the toolstack wrote it; null if unknown. */
   readonly uuid: string | null;
   /** The link of this domain with itself: its own exports, seen from inside. */
   readonly self: boolean;
   readonly state: LinkStateName;
   /** Why the link is in that state; empty while it is up. */
   readonly reason: string;
-  /** Why the last link ended, or could not be made, and when (milliseconds since the epoch); kept when it is up again. */
+  /** Why the last link ended, or could not be set up, and when (milliseconds since the epoch); kept when it is up again. */
   readonly lastEnd: { readonly reason: string; readonly at: number } | null;
   /** The last stream that either side refused. */
   readonly lastRefused: RefusedStream | null;
@@ -44,19 +44,19 @@ export interface PeerStatus {
   readonly since: number;
   /** The peer's instance id, 32 hexadecimal digits; null before it is known. */
   readonly instance: string | null;
-  /** How many services the peer offers to this domain. */
+  /** How many services the peer announces to this domain. */
   readonly services: number;
-  /** How many sockets for them could not be made (`services()` says why); each is tried again. */
+  /** How many sockets for them could not be created (`services()` says why); each is retried. */
   readonly problems: number;
   /** Null while no link is up. `roundTrip` is in microseconds, 0 before the first. */
   readonly counters: Omit<LinkCounters, 'link'> | null;
 }
 
-/** How the last reload ended, whoever asked for it. */
+/** How the last reload ended, whoever requested it. */
 export interface LastReload {
   /** Milliseconds since the epoch. */
   readonly at: number;
-  /** False: the earlier configuration is in force. */
+  /** False: the current configuration was kept. */
   readonly ok: boolean;
   /** Why it failed: a line, or one for each problem of the configuration; null if it did not. */
   readonly error: string | null;
@@ -83,7 +83,7 @@ export interface DaemonStatus {
   readonly peers: readonly PeerStatus[];
 }
 
-/** A service that a peer offers to this domain, or that this domain exports. */
+/** A service that a peer announces to this domain, or that this domain exports. */
 export type ServiceStatus =
   | {
       readonly direction: 'imported';
@@ -121,7 +121,7 @@ export interface StreamStatus extends Omit<StreamInfo, 'link'> {
   readonly domain: string | null;
 }
 
-/** How a stream that has ended for the program which opened it did so. */
+/** How a stream ended for the program that opened it. */
 export interface StreamEnd {
   /** `cut`: refused, reset, or lost with its link. `unknown`: the daemon cannot tell; `reason` says why. */
   readonly end: 'in-order' | 'cut' | 'unknown';
@@ -141,7 +141,7 @@ export interface ControlModel {
   status(): Promise<DaemonStatus>;
   services(): Promise<readonly ServiceStatus[]>;
   streams(): Promise<readonly StreamStatus[]>;
-  /** Of the last stream that the process `program` opened at `since` or later (monotonicNow()). */
+  /** The end of the last stream that the process `program` opened at `since` or later (monotonicNow()). */
   streamEnd(program: number, since: number): Promise<StreamEnd>;
   /** False if that peer has no such stream. */
   resetStream(peer: number, stream: number): Promise<boolean>;

@@ -1,4 +1,4 @@
-/** Where a daemon's control socket is: known to the server and to its clients. */
+/** The path of a daemon's control socket, for the server and its clients. */
 import { join } from 'node:path';
 
 /** The control socket of the daemon with this run directory. */

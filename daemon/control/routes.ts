@@ -1,4 +1,4 @@
-/** What can be asked on the control socket, by whom, and which question to the control model that is. */
+/** The routes of the control socket, who may use them, and the operations of the control model behind them. */
 import { XsockError } from '../errors.js';
 import type { JsonRequest, Route } from '../http/json-server.js';
 import { parseDomId } from '../ids.js';
@@ -37,14 +37,14 @@ async function resetStream(model: ControlModel, { params }: ControlRequest): Pro
   return { reset: true };
 }
 
-/** Everybody may ask about the own streams, of whose process the kernel tells. */
+/** Everybody may ask about the streams of the calling process, which the kernel identifies. */
 function streamEnd(model: ControlModel, { query, caller }: ControlRequest): Promise<StreamEnd> {
   const text = query.get('since') ?? '';
   if (!/^\d{1,15}$/.test(text)) {
     throw refusal(`'since' is not a number of milliseconds`);
   }
   if (caller === undefined || caller.pid === 0) {
-    const reason = 'the process that asks cannot be seen from the daemon (another pid namespace)';
+    const reason = 'the calling process is not visible to the daemon (another pid namespace)';
     return Promise.resolve({ end: 'unknown', reason });
   }
   return model.streamEnd(caller.pid, Number(text));
@@ -72,7 +72,7 @@ export function controlRoutes(model: ControlModel): readonly ControlRoute[] {
   ];
 }
 
-/** The routes as the HTTP server takes them: who asks is checked before anything is read or done. */
+/** The routes as the HTTP server takes them: the caller is checked before anything is read or done. */
 export function guarded(
   routes: readonly ControlRoute[],
   rules: () => AccessRules,

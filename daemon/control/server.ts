@@ -18,7 +18,7 @@ export interface ControlServer {
 }
 
 /**
- * Serves `model` on `<run>/control` to those whom `rules` (asked at each request) let in. The socket of a
+ * Serves `model` on `<run>/control` to those whom `rules` (evaluated at each request) allow. The socket of a
  * crashed daemon is replaced; one that answers never is (`PATH_TAKEN`). Throws `PATH_TOO_LONG` if the run
  * directory's path is too long for a socket.
  */
@@ -30,7 +30,7 @@ export async function serveControl(
   const server = new JsonServer(guarded(controlRoutes(model), rules), {
     identify: callerOf,
     keyOf: caller => String(caller?.uid ?? 'unknown'),
-    // A user who can be many (subordinate ids) must not keep out who runs the host.
+    // A user with many uids (subordinate ids) must not lock out the administrator.
     isPreferred: caller => mayAsk('reader', caller, rules()),
   });
   await server.listen(controlPath(run), MODE);

@@ -1,6 +1,6 @@
-/** What can be done about an accept(2) that fails: the data plane tries again by itself until it succeeds. */
+/** Remedies for an accept(2) that fails: the data plane retries until it succeeds. */
 
-/** By the system's own words, which is what the data plane tells. */
+/** By strerror(3) text, which is what the data plane reports. */
 const REMEDIES: Readonly<Record<string, string>> = {
   'Too many open files':
     'out of descriptors: raise LimitNOFILE in the unit (systemctl edit xsockd)',

@@ -1,8 +1,8 @@
 /**
- * What the control plane may ask of the data plane, and what it hears back.
+ * The interface between control plane and data plane: calls one way, events the other.
  *
  * The data plane is the C++ addon with its pumps, one thread or several. Nothing here carries a byte of a stream:
- * the control plane hands down tables (who may open what, where it leads) and is told afterwards, in
+ * the control plane passes down tables (who may open what, where it leads) and is informed afterwards, in
  * batches, what happened. All calls are made from the JavaScript thread.
  */
 import type { DomId, EventChannelPort, GrantRef, LinkId, ListenerId } from '../ids.js';
@@ -56,7 +56,7 @@ export interface ListenerHandle {
   readonly inode: bigint;
 }
 
-/** Bounds on what one peer, and all peers together, may make us hold. */
+/** Bounds on the resources that one peer, and all peers together, may make us use. */
 export interface DataplaneLimits {
   readonly streamsPerPeer: number;
   /** Bytes: the largest receive window of one stream. */
@@ -70,14 +70,14 @@ export interface LinkTimings {
   readonly heartbeatInterval: number;
   /** Milliseconds of silence after which the peer counts as dead. */
   readonly heartbeatTimeout: number;
-  /** Microseconds that the pump looks for something to do before it sleeps, at most. */
+  /** Microseconds that the pump polls before it sleeps, at most. */
   readonly pollTime: number;
 }
 
 /** Base-2 logarithm of the bytes of the ring in each direction, 12..20; `auto`: by what is left to grant. */
 export type RingOrder = number | 'auto';
 
-/** What lies underneath. */
+/** The hypervisor underneath. */
 export type HypervisorChoice =
   /** /dev/xen/{gntalloc,gntdev,evtchn} of this domain. */
   | { readonly kind: 'xen' }
@@ -92,8 +92,8 @@ export interface DataplaneOptions {
   readonly limits: DataplaneLimits;
   readonly timings: LinkTimings;
   /**
-   * Threads that move bytes, 1..8. Links are dealt out among them; a link has as many lanes (ring pairs, an
-   * event channel each) as both of its ends have pumps, which is none of the control plane's business.
+   * Threads that move bytes, 1..8. Links are distributed among them; a link has as many lanes (ring pairs, an
+   * event channel each) as both of its ends have pumps; the control plane need not know.
    */
   readonly pumps: number;
 }
@@ -105,7 +105,7 @@ export interface Offer {
   readonly eventChannel: EventChannelPort;
 }
 
-/** Why a link ended. In words: describeDown() in link/machine.ts. */
+/** Why a link ended. As text: describeDown() in link/machine.ts. */
 export type LinkDownReason =
   /** We closed it. */
   | 'closed'
@@ -113,7 +113,7 @@ export type LinkDownReason =
   | 'peer-gone'
   /** The peer said goodbye and all streams have ended. */
   | 'goodbye'
-  /** Nothing was heard for the heartbeat timeout. */
+  /** Nothing was received for the heartbeat timeout. */
   | 'silent'
   /** The peer wrote an index or frame that no correct peer writes; `detail` says which. */
   | 'corrupt'
@@ -127,13 +127,13 @@ export type LinkDownReason =
 export type StreamEndReason =
   /** Both directions ended in order. */
   | 'closed'
-  /** The local program or target went away with bytes unsent or unread. */
+  /** The local program or target closed with bytes unsent or unread. */
   | 'local-reset'
   | 'peer-reset'
   /** A program tried to pass file descriptors, which cannot cross domains. */
   | 'fd-passing'
   | 'link-down'
-  /** Cut off by an operator, or at the end of the drain time. */
+  /** Reset by an operator, or at the end of the drain time. */
   | 'terminated'
   | 'refused';
 
@@ -163,9 +163,9 @@ export type DataplaneEvent =
       readonly reason: LinkDownReason;
       readonly detail: string;
     }
-  /** The peer said goodbye: it takes no new streams; those under way may finish. */
+  /** The peer said goodbye: it accepts no new streams; open ones may finish. */
   | { readonly kind: 'link-draining'; readonly link: LinkId }
-  /** A further lane of a link that is up could not be made (`detail`: out of grants, ...); it goes on without. */
+  /** A further lane of a link that is up could not be created (`detail`: out of grants, ...); it works without. */
   | {
       readonly kind: 'lane-failed';
       readonly link: LinkId;
@@ -204,16 +204,16 @@ export type DataplaneEvent =
       readonly bytesReceived: number;
       /**
        * The pid of the local program that opened the stream, if it did not get all that the service sent and
-       * the service's end-of-file: its socket cannot tell it. So also when a stream is refused.
+       * the service's end-of-file: its socket cannot show that. Also when a stream is refused.
        */
       readonly program?: number;
     }
-  /** A listener stopped working (e.g. EMFILE); `detail` says why. It is tried again by itself. */
+  /** A listener stopped working (e.g. EMFILE); `detail` says why. It is retried automatically. */
   | { readonly kind: 'listener-error'; readonly listener: ListenerId; readonly detail: string }
   /** Events of streams were dropped because JavaScript did not keep up; links' events never are. */
   | { readonly kind: 'events-dropped'; readonly count: number }
   /** The hypervisor is gone (loopback process ended, or our domain was destroyed). */
-  /** Event channels of links that are over can be given back once settleHypervisor() is called. */
+  /** Event channels of links that have ended are released once settleHypervisor() is called. */
   | { readonly kind: 'ports-resting' }
   | { readonly kind: 'hypervisor-gone'; readonly detail: string };
 
@@ -225,7 +225,7 @@ export interface StreamInfo {
   readonly state: 'connecting' | 'open' | 'half-closed-local' | 'half-closed-peer' | 'closing';
   readonly bytesSent: number;
   readonly bytesReceived: number;
-  /** Bytes that wait in our memory for the local program to take them. */
+  /** Bytes buffered until the local program reads them. */
   readonly buffered: number;
   /** Milliseconds since the stream was opened. */
   readonly age: number;
@@ -251,8 +251,8 @@ export interface LinkCounters {
 
 export interface Dataplane {
   /**
-   * Registers the one consumer of events; call before the first link. A link's events come after the
-   * promise that brought the link has been settled.
+   * Registers the only consumer of events; call before the first link. A link's events come after the
+   * promise that created the link has been settled.
    */
   onEvents(consumer: (events: readonly DataplaneEvent[]) => void): void;
 
@@ -268,14 +268,14 @@ export interface Dataplane {
    */
   closeLink(link: LinkId, drain: number): Promise<void>;
 
-  /** What the peer at the other end of `link` may open, from now on; open streams live on. */
+  /** What the peer at the other end of `link` may open, from now on; open streams stay open. */
   setExports(link: LinkId, exports: readonly ExportEntry[]): void;
-  /** Sends a SERVICES message (at most 65,536 bytes), replacing one that has not left yet. */
+  /** Sends a SERVICES message (at most 65,536 bytes), replacing one that has not been sent yet. */
   sendServices(link: LinkId, payload: Uint8Array): void;
 
   /** Opens a local socket that leads to a service of the peer. */
   listen(options: ListenerOptions): Promise<ListenerHandle>;
-  /** Closes a listener; streams accepted by it live on. The file is the caller's to remove. */
+  /** Closes a listener; streams accepted by it stay open. The caller removes the file. */
   unlisten(listener: ListenerId): Promise<void>;
 
   streams(): Promise<readonly StreamInfo[]>;
@@ -284,7 +284,7 @@ export interface Dataplane {
   resetStream(link: LinkId, stream: number): Promise<boolean>;
   /** New bounds for links and streams to come. */
   setLimits(limits: DataplaneLimits): void;
-  /** Whether streams that open, and that close in order, are told as events; true at first. */
+  /** Whether the opening and the orderly close of streams are reported as events; true initially. */
   reportStreams(wanted: boolean): void;
 
   /**
@@ -303,6 +303,6 @@ export interface Dataplane {
    */
   alive(): Promise<void>;
 
-  /** Stops the pumps and gives everything back. Nothing may be called afterwards. */
+  /** Stops the pumps and releases everything. Nothing may be called afterwards. */
   close(): Promise<void>;
 }

@@ -1,32 +1,32 @@
 /**
- * Hands the data plane's events to the control plane in bounded portions, one for each turn of the event
- * loop: whatever peers send, timers, requests and other peers have their turn in between. Reading a list of
- * services takes long, so a turn reads one at most, and each link has a pace for its lists; of those that
- * come faster only the last one is read.
+ * Passes the data plane's events to the control plane in bounded portions, one per turn of the event
+ * loop: whatever peers send, timers, requests and other peers are served in between. Parsing a list of
+ * services takes long, so a turn parses one at most, and the lists of each link are rate-limited; of those that
+ * arrive faster only the last one is parsed.
  */
 import { TokenBucket } from '../token-bucket.js';
 import type { NativeEvent } from './native.js';
 
 type ServicesEvent = Extract<NativeEvent, { readonly kind: 'services' }>;
 
-/** Events that one turn hands over. */
+/** Events per turn. */
 export const PORTION = 256;
-/** Lists of services of one link: so many at once, then so many a second. */
+/** Lists of services of one link: burst, then rate per second. */
 export const LISTS_AT_ONCE = 4;
 const LISTS_PER_SECOND = 1;
 
 export interface EventFeedParts {
-  /** All events that wait; called only when those taken before have been handed over. */
+  /** All queued events; called only when those taken before have been delivered. */
   readonly take: () => readonly NativeEvent[];
   readonly deliver: (events: readonly NativeEvent[]) => void;
 }
 
-/** What a link has to say of its services. */
+/** A link's announced services. */
 interface Lists {
   readonly pace: TokenBucket;
   /** The last one, not read yet. */
   latest: ServicesEvent | undefined;
-  /** Its turn will come by itself. */
+  /** Its turn is already scheduled. */
   later: NodeJS.Timeout | undefined;
 }
 
@@ -43,13 +43,13 @@ export class EventFeed {
     this.#parts = parts;
   }
 
-  /** There is something to take. */
+  /** To be called when events are queued. */
   wake(): void {
     this.#more = true;
     this.#schedule();
   }
 
-  /** Nothing is handed over any more. */
+  /** Ends delivery. */
   close(): void {
     this.#closed = true;
     for (const { later } of this.#lists.values()) clearTimeout(later);

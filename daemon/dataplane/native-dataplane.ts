@@ -1,4 +1,4 @@
-/** The data plane on the addon: turns errno errors into XsockErrors and event batches into calls. */
+/** The data plane on top of the addon: turns errno errors into XsockErrors and event batches into calls. */
 
 import { messageOf, XsockError } from '../errors.js';
 import type { DomId, EventChannelPort, GrantRef, LinkId, ListenerId } from '../ids.js';
@@ -34,11 +34,11 @@ function isOfAProgram(event: NativeEvent): boolean {
 
 class AddonDataplane implements Dataplane {
   readonly #native: NativeDataplane;
-  /** Who waits for a link's pages to be given back. */
+  /** Callers that wait for a link's pages to be released. */
   readonly #closing = new Map<LinkId, (() => void)[]>();
-  /** Links whose maker has been told of them. */
+  /** Links whose creation promise has been settled. */
   readonly #known = new Set<number>();
-  /** Events that overtook the promise which brings the link; they wait for it. */
+  /** Events that overtook the promise which creates the link; they wait for it. */
   readonly #early = new Map<number, NativeEvent[]>();
   /** Of the links that we offered: for their further lanes. */
   readonly #ringOrders = new Map<number, number>();
@@ -48,7 +48,7 @@ class AddonDataplane implements Dataplane {
     take: () => this.#native.takeEvents(),
     deliver: events => this.#deliver(events),
   });
-  /** Who waits to hear that all pumps run, by the number of the question. */
+  /** Callers that wait until all pumps have run, by ping number. */
   readonly #pings = new Map<number, () => void>();
   #lastPing = 0;
 
@@ -102,7 +102,7 @@ class AddonDataplane implements Dataplane {
       this.#native.closeLink(link, drain);
     } catch (error) {
       if (hasErrno(error) && error.code === 'ENOLINK') {
-        return; // it went down by itself: its pages are given back already
+        return; // it went down already, and its pages are released
       }
       throw wrapped('close', error);
     }
@@ -194,7 +194,7 @@ class AddonDataplane implements Dataplane {
     }
   }
 
-  /** Its pages have been given back. */
+  /** Its pages have been released. */
   #forget(link: number): void {
     for (const released of this.#closing.get(link as LinkId) ?? []) {
       released();
@@ -216,7 +216,7 @@ class AddonDataplane implements Dataplane {
     }
   }
 
-  /** True if `making` succeeds. A failure is told; that the link is over meanwhile, its own event tells. */
+  /** True if `making` succeeds. A failure is reported here; an end of the link meanwhile by its own event. */
   async #makeLane(link: number, lane: number, make: () => Promise<void>): Promise<boolean> {
     try {
       await make();
@@ -248,7 +248,7 @@ class AddonDataplane implements Dataplane {
     }
   }
 
-  /** For calls about a link that may have gone down an instant ago, which its event will tell. */
+  /** For calls about a link that may just have gone down, which its event will report. */
   #ifThere<Result>(action: string, body: (native: NativeDataplane) => Result): Result | undefined {
     try {
       return body(this.#native);

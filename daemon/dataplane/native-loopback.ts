@@ -13,9 +13,9 @@ export interface NativeDomainCounts {
 }
 
 export interface NativeLoopbackMachine {
-  /** A domain comes to be; its hypercall socket is bound at `socketPath`. Throws with `code`. */
+  /** Creates a domain; its hypercall socket is bound at `socketPath`. Throws with `code`. */
   introduce(domid: number, socketPath: string): void;
-  /** A domain is gone, as `xl destroy` leaves it: connections dropped, no unmap-notify, no event. */
+  /** Destroys a domain, as `xl destroy` does: connections dropped, no unmap-notify, no event. */
   destroy(domid: number): void;
   counts(): NativeDomainCounts[];
   close(): void;

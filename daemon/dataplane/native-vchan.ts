@@ -75,7 +75,7 @@ class AddonVchan implements VchanPlane {
     await this.#native.close();
   }
 
-  /** A turn of its own, as EventFeed: a callback of the addon may be followed by the next at once. */
+  /** A separate turn of the event loop, as in EventFeed: callbacks of the addon may follow each other directly. */
   #wake(): void {
     if (this.#turnDue) return;
     this.#turnDue = true;

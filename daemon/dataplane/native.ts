@@ -1,5 +1,5 @@
 /**
- * The one door to the addon: its types, and the only place that loads it. What C++ does behind these
+ * The interface to the addon: its types, and the only place that loads it. What C++ does behind these
  * signatures is described in addon/binding/.
  */
 import { createRequire } from 'node:module';
@@ -20,7 +20,7 @@ import type {
 import type { NativeLoopbackMachine } from './native-loopback.js';
 import type { VchanEvent, VchanOfferAddress } from './vchan.js';
 
-/** Besides the events of the contract, those that nobody but the data plane needs to know. */
+/** The events of the contract, and those for the data plane only. */
 export type NativeEvent =
   | Exclude<DataplaneEvent, { readonly kind: 'link-up' }>
   | (Extract<DataplaneEvent, { readonly kind: 'link-up' }> & { readonly lanesToOffer: number })
@@ -32,9 +32,9 @@ export type NativeEvent =
       readonly ringRef: number;
       readonly eventChannel: number;
     }
-  /** The pages and the ports of a link have been given back. */
+  /** The pages and the ports of a link have been released. */
   | { readonly kind: 'link-released'; readonly link: number }
-  /** All pumps have run what ping() of that number gave them. */
+  /** All pumps have run the ping() of that number. */
   | { readonly kind: 'alive'; readonly ping: number };
 
 /**
@@ -42,10 +42,10 @@ export type NativeEvent =
  * that is ECANCELED.
  */
 export interface NativeDataplane {
-  /** Order 0: as large as is reasonable. */
+  /** Order 0: as large as reasonable. */
   offer(peer: number, ringOrder: number): Promise<Offer>;
   connect(peer: number, ringRef: number, eventChannel: number): Promise<number>;
-  /** Order 0: what others leave. */
+  /** Order 0: sized by what others have left. */
   offerLane(link: number, lane: number, ringOrder: number): Promise<void>;
   connectLane(link: number, lane: number, ringRef: number, eventChannel: number): Promise<void>;
   connectSelf(ringOrder: number): number;
@@ -59,7 +59,7 @@ export interface NativeDataplane {
   streams(): StreamInfo[];
   links(): LinkCounters[];
   terminate(link: number, stream: number): boolean;
-  /** Answered by an event; waits for nothing. */
+  /** Answered by an event; does not block. */
   ping(number: number): void;
   takeEvents(): NativeEvent[];
   abandonHypervisor(): void;
@@ -67,7 +67,7 @@ export interface NativeDataplane {
   close(): Promise<void>;
 }
 
-/** Besides the events of the contract: the thread has run what ping() gave it. */
+/** The events of the contract, and: the thread has run the ping() of that number. */
 export type NativeVchanEvent = VchanEvent | { readonly kind: 'alive'; readonly ping: number };
 
 /** addon/binding/vchan.h: raw vchan streams. Errors thrown or rejected carry `code` (errno name). */
@@ -102,14 +102,14 @@ export interface NativePeerCredentials {
 }
 
 export interface Native {
-  /** `onData` hears of bytes that were read, and of undefined when there will be no more. */
+  /** `onData` gets the bytes that were read, and undefined at the end. */
   readonly CharacterDevice: new (
     path: string,
     onData: (data: Buffer | undefined) => void,
   ) => NativeCharacterDevice;
-  /** flock(2) on `path` with `text` in it: a function that lets go, undefined if another holds it. */
+  /** flock(2) on `path` with `text` in it: a function that releases it, undefined if another process holds it. */
   tryLock(path: string, text: string): (() => void) | undefined;
-  /** The same on what is there already, which is left as it is. */
+  /** The same on an existing file, which is not changed. */
   tryLockExisting(path: string): (() => void) | undefined;
   readonly Dataplane: new (options: DataplaneOptions, wake: () => void) => NativeDataplane;
   readonly Vchan: new (hypervisor: HypervisorChoice, wake: () => void) => NativeVchan;

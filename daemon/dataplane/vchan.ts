@@ -1,39 +1,39 @@
 /**
- * Raw byte streams over libxenvchan channels, for domains without xsock: what the control plane may ask,
- * and what it hears. A *relay* is one channel with one stream; a *door* is a local socket whose programs
- * are led to a server in another domain, one at a time.
+ * Raw byte streams over libxenvchan channels, for domains without xsock: calls
+ * one way, events the other. A *relay* is one channel with one stream; a *door* is a local listener whose
+ * clients are connected to a server in another domain, one at a time.
  */
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
 import type { Target } from './dataplane.js';
 
 export type VchanEndReason =
-  /** Both sides have got everything. */
+  /** Both sides have received everything. */
   | 'closed'
   /** The peer ended; what it wrote before was delivered. */
   | 'peer-gone'
-  /** The local program, or the target, broke off. */
+  /** The local program, or the target, closed early. */
   | 'local-gone'
   /** `detail` says why. */
   | 'target-unavailable'
-  /** The peer wrote what no libxenvchan writes; `detail` says what. */
+  /** The peer wrote what no correct libxenvchan writes; `detail` says what. */
   | 'corrupt'
   | 'terminated';
 
 export type VchanEvent =
-  /** A program has connected to a door: connect() or refuse() has to follow. */
+  /** A client has connected to a listener: connect() or refuse() has to follow. */
   | { readonly kind: 'wanted'; readonly door: number }
-  /** No program could be let in (`detail`: out of descriptors, ...); the door rests for 0.1 s. */
+  /** accept failed (`detail`: out of descriptors, ...); the listener retries in 0.1 s. */
   | { readonly kind: 'door-error'; readonly door: number; readonly detail: string }
   | { readonly kind: 'opened'; readonly relay: number }
   /** As the data plane's event. */
   | { readonly kind: 'ports-resting' }
-  /** Its pages and its port have been given back. */
+  /** Its pages and its port have been released. */
   | {
       readonly kind: 'ended';
       readonly relay: number;
       readonly reason: VchanEndReason;
       readonly detail: string;
-      /** A client had come. */
+      /** A client had connected. */
       readonly opened: boolean;
       readonly bytesSent: number;
       readonly bytesReceived: number;
@@ -47,22 +47,22 @@ export interface VchanOfferAddress {
 
 /** Errors are XsockErrors `DATAPLANE` with `errno`. */
 export interface VchanPlane {
-  /** Where events go; to be set before anything else is called. */
+  /** The consumer of events; to be set before anything else is called. */
   onEvents(consumer: (event: VchanEvent) => void): void;
   /** Grants a channel with rings of 2^order bytes; connects to `target` once a client is there. */
   serve(peer: DomId, order: number, target: Target): Promise<VchanOfferAddress>;
-  /** A UNIX socket with these rights (-1 leaves owner or group). */
+  /** Opens a UNIX listener with these rights (-1 leaves owner or group). */
   openDoor(path: string, mode: number, uid: number, gid: number): number;
-  /** Ends its stream, too. The file is the caller's to remove. */
+  /** Ends its stream, too. The caller removes the file. */
   closeDoor(door: number): void;
-  /** Leads the program that waits at the door to a server's offer; rejects if the offer is not fresh. */
+  /** Connects the waiting client to a server's offer; rejects if the offer was already used. */
   connect(
     door: number,
     peer: DomId,
     ringRef: GrantRef,
     eventChannel: EventChannelPort,
   ): Promise<number>;
-  /** The program that waits gets an end-of-file. */
+  /** The waiting client gets an end-of-file. */
   refuse(door: number): void;
   /** Ends a relay now, or an offer that nobody took. */
   terminate(relay: number): void;

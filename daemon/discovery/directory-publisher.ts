@@ -20,7 +20,7 @@ const NOTHING: Wanted = { domains: new Map(), permissions: [] };
 
 export class DirectoryPublisher {
   readonly #xenstore: Xenstore;
-  /** Undefined: not known, whatever is there has to go first. */
+  /** Undefined: unknown, so existing nodes are removed first. */
   #written: Wanted | undefined;
   #last: Promise<void> = Promise.resolve();
 
@@ -28,7 +28,7 @@ export class DirectoryPublisher {
     this.#xenstore = xenstore;
   }
 
-  /** After those under way. Undefined readers: no directory. Throws what xenstore says. */
+  /** Runs after publications in progress. Undefined readers: no directory. Throws xenstore's errors. */
   publish(domains: readonly KnownDomain[], readers: Readers | undefined): Promise<void> {
     const wanted: Wanted =
       readers === undefined
@@ -50,7 +50,7 @@ export class DirectoryPublisher {
   #queue(work: () => Promise<void>): Promise<void> {
     const done = this.#last.then(work);
     this.#last = done.catch(() => {
-      // Half of it may be there. Whoever asked has been told.
+      // It may be written in part. The caller has got the error.
       this.#written = undefined;
     });
     return done;
@@ -87,7 +87,7 @@ export class DirectoryPublisher {
     try {
       await this.#xenstore.remove(DIRECTORY);
     } catch (error) {
-      // Not even what it would be in is there.
+      // Its parent does not exist either.
       if (!isXsockError(error, 'XENSTORE', 'ENOENT')) throw error;
     }
   }
@@ -99,7 +99,7 @@ export class DirectoryPublisher {
   ): Promise<void> {
     const entry = directoryEntry(domid);
     if (earlier?.uuid !== uuid || earlier?.name !== name) {
-      // Another domain of the same domid, perhaps: never its name with the other's uuid.
+      // It may be another domain with the same domid: never mix its name with the other's uuid.
       if (earlier !== undefined) await this.#xenstore.remove(entry);
       if (uuid !== undefined) await this.#xenstore.write(`${entry}/${ENTRY_UUID}`, uuid);
       if (name !== undefined) await this.#xenstore.write(`${entry}/${ENTRY_NAME}`, name);
@@ -115,7 +115,7 @@ export class DirectoryPublisher {
   }
 }
 
-/** The first entry is the owner's, and what everybody else may. */
+/** The first entry names the owner, and the access of everybody else. */
 function permissionsFor(readers: Readers): readonly Permission[] {
   if (readers === 'any') {
     return [{ access: 'r', domid: 0 }];

@@ -1,6 +1,6 @@
 /**
- * The domains as domain 0 tells them to a guest that trusts it. All values are domain 0's; what is not
- * readable (it tells others only, or nobody) is an empty list.
+ * The domains as domain 0 publishes them to a guest that trusts it. All values are domain 0's; what is not
+ * readable (published for others only, or for nobody) is an empty list.
  */
 import { isXsockError } from '../errors.js';
 import { type DomId, parseDomId } from '../ids.js';

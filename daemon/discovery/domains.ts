@@ -1,28 +1,28 @@
-/** The domains of this host, and the two places where a domain may learn of them. */
+/** The domains of this host, and the interface of the two sources of them. */
 import type { DomId } from '../ids.js';
 import type { Watch, Xenstore } from '../xenstore/xenstore.js';
 
 export interface KnownDomain {
   readonly domid: DomId;
-  /** As the toolstack calls it; undefined if nobody tells, or if it cannot be a file name. */
+  /** As the toolstack calls it; undefined if unknown, or if it cannot be a file name. */
   readonly name: string | undefined;
   /** As the toolstack wrote it: 36 characters, lower case. */
   readonly uuid: string | undefined;
 }
 
 export interface DomainSource {
-  /** Calls back whenever a look at list() may show something new; once at once. */
+  /** Calls back whenever list() may return something new; and once immediately. */
   start(onChange: () => void): Promise<void>;
   /** Why changes may go unseen now, for people; undefined while all watches are set. */
   readonly problem: string | undefined;
-  /** Throws `XENSTORE_GONE`, or `XENSTORE` for what cannot be explained by a domain that has just gone. */
+  /** Throws `XENSTORE_GONE`, or `XENSTORE` for errors that a domain that has just gone does not explain. */
   list(): Promise<readonly KnownDomain[]>;
-  /** What list() would say of this one. Throws as list() does. */
+  /** The list() entry of this domain. Throws as list() does. */
   describe(domid: DomId): Promise<KnownDomain>;
   close(): Promise<void>;
 }
 
-/** Watches of one owner that come and go, so that none is left behind whatever is under way. */
+/** A changing set of watches, of which none is left behind whatever is in progress. */
 export class WatchSet {
   readonly #xenstore: Xenstore;
   readonly #watches = new Map<string, Promise<Watch>>();
@@ -32,7 +32,7 @@ export class WatchSet {
     this.#xenstore = xenstore;
   }
 
-  /** Of the first that is not set; undefined if all are that set() was last asked for. */
+  /** Of the first that is not set; undefined if all of the last set() are set. */
   get problem(): string | undefined {
     return this.#asked.find(({ problem }) => problem !== undefined)?.problem;
   }

@@ -1,9 +1,9 @@
 /**
- * Watches the mark that the daemon has in its domain's home, and tells what became of the home when it is lost:
+ * Watches the mark that the daemon has in its domain's home, and reports what happened to the home when the mark is lost:
  *
  * - *restored*: the domain was saved and restored, or migrated. Grants and event channels do not come along, the
- *   domid may be another, and open links are dead without a word. Linux sets all watches again then, so each
- *   fires, also one on a path where nobody ever writes: that is the one sign that there is.
+ *   domid may be another, and open links are dead without notice. Linux sets all watches again then, so each
+ *   fires, also one on a path where nobody ever writes: that is the only sign of it.
  * - *rewritten*: a toolstack that started late, or an operator, has removed our nodes. Nothing else has changed.
  *
  * Domain 0 cannot be restored.
@@ -25,13 +25,13 @@ export interface HomeWatchParts {
   readonly log: Logger;
   /** Called once, and nothing afterwards. */
   readonly onRestored: () => void;
-  /** At the time of a look the domain was the one that it was, and its home too. */
+  /** At the time of a check the domain was unchanged, and its home too. */
   readonly onSame: () => void;
-  /** The domain is the one that it was, but what we published is gone. */
+  /** The domain is unchanged, but what we published is gone. */
   readonly onRewritten: () => void;
 }
 
-/** Whoever removes our nodes in a loop must not set our pace: each time costs some requests for each peer. */
+/** A program that removes our nodes in a loop must not set our pace: each time costs some requests per peer. */
 const REWRITTEN_AT_ONCE = 3;
 const REWRITTEN_PER_SECOND = 0.1;
 
@@ -41,7 +41,7 @@ export class HomeWatch {
   readonly #looks: Retry;
   readonly #pace = new TokenBucket(REWRITTEN_AT_ONCE, REWRITTEN_PER_SECOND);
   #watches: readonly Watch[] = [];
-  /** Events of the watch where nobody writes: how often it was set. */
+  /** Events of the watch on the path where nobody writes: how often it was set. */
   #sets = 0;
   /** Of these, those after which the mark was seen. */
   #explained = 0;
@@ -54,12 +54,12 @@ export class HomeWatch {
     this.#looks = new Retry({
       work: () => this.#look(),
       onFailure: error =>
-        parts.log.error({ err: error }, 'failed to look at our own nodes in xenstore; retrying'),
+        parts.log.error({ err: error }, 'failed to read our own nodes in xenstore; retrying'),
       delay: failures => retryDelay(failures, Math.random()),
     });
   }
 
-  /** The mark is there already. */
+  /** The mark has been written. */
   async start(): Promise<void> {
     const { xenstore, domid } = this.#parts;
     const onSet = (): void => {
@@ -72,7 +72,7 @@ export class HomeWatch {
     ]);
   }
 
-  /** Looks now; what is found is told by the callbacks. */
+  /** Checks now; the result is reported by the callbacks. */
   look(): void {
     void this.#looks.run();
   }
@@ -80,7 +80,7 @@ export class HomeWatch {
   async close(): Promise<void> {
     this.#over = true;
     clearTimeout(this.#later);
-    // A look that is under way is not waited for: it tells nothing any more.
+    // A check in progress is not awaited: it reports nothing from now on.
     void this.#looks.stop();
     await Promise.all(this.#watches.map(watch => watch.close()));
   }
@@ -137,7 +137,7 @@ export class HomeWatch {
     return this.#sets > this.#explained ? 'restored' : 'rewritten';
   }
 
-  /** Events come in order: once that of a new watch has come, all have that were under way. */
+  /** Events arrive in order: once that of a new watch has arrived, all pending ones have. */
   async #pastEvents(): Promise<void> {
     let fired = (): void => {};
     const event = new Promise<void>(resolve => {

@@ -1,11 +1,11 @@
-/** Who we are, as xenstore tells it. */
+/** This domain's identity, as xenstore has it. */
 import { isXsockError, XsockError } from '../errors.js';
 import { type DomId, parseDomId } from '../ids.js';
 import { escapeForDisplay, isDomainName } from '../service/name.js';
 import { OWN_DOMID, OWN_NAME } from '../xenstore/paths.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 
-/** Throws `XENSTORE` if the node is missing or makes no sense. */
+/** Throws `XENSTORE` if the node is missing or invalid. */
 export async function readOwnDomid(xenstore: Xenstore): Promise<DomId> {
   const text = await xenstore.read(OWN_DOMID);
   const domid = parseDomId(text);
@@ -18,7 +18,7 @@ export async function readOwnDomid(xenstore: Xenstore): Promise<DomId> {
   return domid;
 }
 
-/** Undefined if xenstore does not tell, or tells something that cannot be a file name. */
+/** Undefined if xenstore has none, or one that cannot be a file name. */
 export async function readOwnName(xenstore: Xenstore): Promise<string | undefined> {
   try {
     const name = await xenstore.read(OWN_NAME);

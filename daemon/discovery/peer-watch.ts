@@ -1,6 +1,6 @@
 /**
- * What one peer publishes for us: one watch on its directory for us, everything below read anew on every
- * event. All values are the peer's own words and are checked here.
+ * What one peer publishes for us: one watch on its directory for us, everything below read again on every
+ * event. All values are peer-controlled and are checked here.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { isXsockError } from '../errors.js';
@@ -22,8 +22,8 @@ export interface Observation {
 
 const NOTHING: Observation = { instance: undefined, offer: undefined };
 /**
- * Looks at one peer's nodes: each may cost us a link that is offered or taken up, so a peer that rewrites
- * them without end must not set our pace. A link that comes up needs three or four.
+ * Limits reads of one peer's nodes: each may make us offer or take up a link, so a peer that rewrites
+ * them in a loop must not set our pace. A link that comes up needs three or four.
  */
 const LOOKS_AT_ONCE = 16;
 const LOOKS_PER_SECOND = 10;
@@ -59,18 +59,17 @@ export class PeerWatch {
     this.#onObservation = onObservation;
     this.#look = new Retry({
       work: () => this.#observe(),
-      onFailure: error =>
-        log.error({ err: error }, 'what the peer publishes cannot be read; retrying'),
+      onFailure: error => log.error({ err: error }, "failed to read the peer's nodes; retrying"),
       delay: failures => retryDelay(failures, Math.random()),
     });
   }
 
-  /** Why the peer is not looked at, for people; undefined if it is. */
+  /** Why the peer is not observed, for people; undefined if it is. */
   get problem(): string | undefined {
     return this.#watch?.problem ?? this.#look.problem;
   }
 
-  /** Observes from now on; xenstore fires every watch once at once, so the first look follows. */
+  /** Observes from now on; xenstore fires every new watch once, so the first read follows. */
   async start(): Promise<void> {
     const watch = await this.#xenstore.watch(this.#directory, () => void this.#look.run());
     if (this.#closed) {
@@ -86,7 +85,7 @@ export class PeerWatch {
     await this.#watch?.close();
   }
 
-  /** One look; not before there may be one. */
+  /** One read, once the rate limit allows it. */
   async #observe(): Promise<void> {
     for (let wait = this.#pace.take(); wait > 0; wait = this.#pace.take()) {
       await delay(wait, undefined, { ref: false });

@@ -1,9 +1,9 @@
 /**
  * Which domains to link with: those of the configuration, by domid or by name; else, in domain 0 every
- * other domain, as they come and go, and in a guest domain 0 alone.
+ * other domain, as they appear and vanish, and in a guest domain 0 alone.
  *
- * A name read from xenstore holds as long as a change of it would be seen. Without a connection, until a look
- * after it is back, or with a watch missing, the domid may by now be another domain's.
+ * A name read from xenstore is valid as long as a change of it would be seen. Without a connection, until the list is read
+ * after the connection is back, or with a watch missing, the domid may by now be another domain's.
  */
 import type { Logger } from 'pino';
 import type { PeerConfig } from '../config/config.js';
@@ -17,12 +17,12 @@ import { DirectoryReader } from './directory-reader.js';
 import type { DomainSource, KnownDomain } from './domains.js';
 import { ToolstackDomains } from './toolstack.js';
 
-/** Whose word a name is: the configuration's, xenstore's, or xenstore's of a time that may be over. */
+/** The source of a name: the configuration, xenstore, or an earlier state of xenstore that may be outdated. */
 export type NameSource = 'operator' | 'xenstore' | 'in-doubt';
 
 export interface RosterEntry {
   readonly domid: DomId;
-  /** As the toolstack (read by domain 0, or told by it) or the operator calls it. */
+  /** As the toolstack (read by domain 0, or published by it) or the operator calls it. */
   readonly name: string | undefined;
   readonly nameSource: NameSource;
   /** As the toolstack wrote it, if it is known. */
@@ -41,18 +41,18 @@ export interface RosterParts {
   readonly xenstore: Xenstore;
   readonly self: DomId;
   readonly log: Logger;
-  /** `known`: all domains of the host; undefined where nobody tells. */
+  /** `known`: all domains of the host; undefined where that is unknown. */
   readonly onRoster: (
     entries: readonly RosterEntry[],
     known: readonly KnownDomain[] | undefined,
   ) => void;
-  /** Names from xenstore do not hold until the next onRoster() says so. */
+  /** Names from xenstore are in doubt until the next onRoster(). */
   readonly onDoubt: () => void;
-  /** Domains that are there although xenstore does not list them: it has lost its contents. */
+  /** Domains that exist although xenstore, having lost its contents, does not list them. */
   readonly forgotten: (listed: readonly DomId[]) => Promise<readonly DomId[]>;
 }
 
-/** What has nothing left that can fail. */
+/** The steps that cannot fail. */
 export interface PreparedRoster {
   commit(): Promise<void>;
 }
@@ -62,10 +62,10 @@ export class Roster {
   readonly #looks: Retry;
   #config: RosterConfig;
   #source: DomainSource | undefined;
-  /** Of the last look. */
+  /** From the last read of the list. */
   #known: readonly KnownDomain[] | undefined;
   #connected = true;
-  /** Grows with every connection that is lost: what was read across that does not hold. */
+  /** Incremented with every lost connection: what was read across that is invalid. */
   #connection = 0;
   #closed = false;
 
@@ -89,7 +89,7 @@ export class Roster {
     await prepared.commit();
   }
 
-  /** Other peers, or another place to learn of them (a reload). */
+  /** Other peers, or another source of domains (a reload). */
   async prepare(config: RosterConfig): Promise<PreparedRoster> {
     const wanted = this.#parts.self === DOM0 || config.directory.trust;
     const source = wanted ? (this.#source ?? (await this.#startSource())) : undefined;
@@ -116,7 +116,7 @@ export class Roster {
     try {
       await source?.close();
     } catch (error) {
-      this.#parts.log.warn({ err: error }, 'the watch on the list of domains was not closed');
+      this.#parts.log.warn({ err: error }, 'failed to close the watch on the list of domains');
     }
   }
 
@@ -137,14 +137,14 @@ export class Roster {
     await this.#source?.close();
   }
 
-  /** Looks at the domains that there are now, and once more if asked to meanwhile. */
+  /** Reads the list of current domains, and once more if asked to meanwhile. */
   look(): Promise<void> {
     return this.#looks.run();
   }
 
   /**
-   * Before a new daemon of that domid is linked with: looks again if the domid is not that of the domain which the
-   * last look has found. Throws as the source does.
+   * Before a link to a new daemon of that domid is made: reads the list again if the domid is not that of the domain which the
+   * last read has found. Throws as the source does.
    */
   async verify(domid: DomId): Promise<void> {
     const before = this.#known?.find(domain => domain.domid === domid);
@@ -171,7 +171,7 @@ export class Roster {
       known = await this.#read();
     } catch (error) {
       this.#parts.onDoubt();
-      // It is looked at again when xenstored is back.
+      // It is read again when xenstored is back.
       if (isXsockError(error, 'XENSTORE_GONE')) {
         return;
       }
@@ -208,7 +208,7 @@ export class Roster {
     const { self } = this.#parts;
     const entries = new Map<DomId, RosterEntry>();
     for (const entry of this.#candidates(known, nameSource)) {
-      // The first word of the configuration counts.
+      // The first entry of the configuration counts.
       if (entry.domid !== self && !entries.has(entry.domid)) entries.set(entry.domid, entry);
     }
     return [...entries.values()];
@@ -232,7 +232,7 @@ export class Roster {
       const gone = self === DOM0 && !known?.some(domain => domain.domid === domid);
       if (domid === undefined || gone) return [];
       const entry = describe(domid);
-      // Given with the domid, the name is the operator's for whatever has that domid.
+      // Given with the domid, the name is the operator's for any domain that has that domid.
       return peer.domid === undefined || peer.name === undefined
         ? [entry]
         : [{ ...entry, name: peer.name, nameSource: 'operator' as const }];

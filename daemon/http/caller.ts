@@ -1,4 +1,4 @@
-/** The descriptor behind a connection that Node accepted: what the kernel can be asked about its peer by. */
+/** The descriptor of a connection that Node accepted, for asking the kernel about its peer. */
 import type { Socket } from 'node:net';
 
 /** libuv's handle, which Node does not document but has carried unchanged since its first versions. */

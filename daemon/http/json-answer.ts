@@ -1,4 +1,4 @@
-/** An answer as JSON; long lists leave in portions, so that neither writing nor a slow reader stops the rest. */
+/** Sends an answer as JSON; long lists in portions, so that neither writing nor a slow reader blocks the rest. */
 import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { PORTION } from '../portions.js';
@@ -27,7 +27,7 @@ async function sendList(response: ServerResponse, list: readonly unknown[]): Pro
   response.end(']\n');
 }
 
-/** The reader has taken what waits, or is gone. */
+/** The reader has read what is buffered, or is gone. */
 function drained(response: ServerResponse): Promise<void> {
   return new Promise(resolve => {
     const done = (): void => {

@@ -2,7 +2,7 @@
 import { request as httpRequest } from 'node:http';
 import { messageOf, XsockError } from '../errors.js';
 
-/** A control door answers at once; a process that does not is stuck. */
+/** A control socket answers quickly; a process that does not is stuck. */
 const TIMEOUT_MS = 30_000;
 
 export interface JsonCall {
@@ -59,8 +59,8 @@ function refusalOf(value: unknown, status: number): string {
 
 /**
  * Throws `DAEMON_UNREACHABLE` if nobody answers at `socketPath` (`remedy` says what to check), and
- * `CONTROL_REFUSED` with the server's own words if it says no. The shape of the answer is the
- * server's promise: both ends are of one build.
+ * `CONTROL_REFUSED` with the server's message if it refuses. The shape of the answer is the
+ * server's responsibility: both ends are of the same build.
  */
 export async function requestJson(
   socketPath: string,

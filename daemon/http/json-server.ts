@@ -1,5 +1,5 @@
 /**
- * HTTP with JSON bodies on a UNIX socket: the form of every control door, so that curl is a client.
+ * HTTP with JSON bodies on a UNIX socket: the form of every control socket, so that curl is a client.
  * Routes know nothing of HTTP; errors become `{code, message}`.
  */
 import { chmod } from 'node:fs/promises';
@@ -31,13 +31,13 @@ export interface Route<Caller = undefined> {
   readonly handle: (request: JsonRequest<Caller>) => unknown;
 }
 
-/** Whoever may connect. */
+/** Those who may connect. */
 export interface Callers<Caller> {
-  /** Who has connected; asked at each request. */
+  /** The caller; evaluated at each request. */
   readonly identify: (socket: Socket) => Caller;
-  /** Callers with the same key share the bounds of one. */
+  /** Callers with the same key share one set of limits. */
   readonly keyOf: (caller: Caller) => string;
-  /** Not counted among the connections of all: whoever is many cannot keep these out. */
+  /** Not counted in the limit for all connections: a caller with many identities cannot lock these out. */
   readonly isPreferred: (caller: Caller) => boolean;
 }
 
@@ -139,7 +139,7 @@ export class JsonServer<Caller = undefined> {
       route.admit?.(caller);
       const key = `${this.callers.keyOf(caller)} ${route.method} ${route.path}`;
       const turn = this.turns.take(key);
-      if (turn === undefined) throw new HttpError(429, 'TOO_MANY', 'too many requests at once');
+      if (turn === undefined) throw new HttpError(429, 'TOO_MANY', 'too many concurrent requests');
       await turn;
       try {
         const body = await readBody(request, this.limits.body);
@@ -230,7 +230,7 @@ async function readBody(request: IncomingMessage, limit: number): Promise<unknow
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > limit) {
-      throw new HttpError(413, 'TOO_LARGE', `a body has at most ${limit} bytes`);
+      throw new HttpError(413, 'TOO_LARGE', `a body may have at most ${limit} bytes`);
     }
     chunks.push(chunk);
   }

@@ -1,21 +1,21 @@
-/** What those who may connect to a JSON server can make it hold, all together and each caller by itself. */
+/** Limits on what the callers of a JSON server can make it hold, together and individually. */
 
 export interface ServerLimits {
-  /** Connections of all callers that are not preferred; what comes on top is closed at once. */
+  /** Connections of all callers that are not preferred; further ones are closed immediately. */
   readonly connections: number;
   /** Connections of one caller. */
   readonly connectionsPerCaller: number;
-  /** Requests of one caller to one route that are worked on at the same time. */
+  /** Concurrent requests of one caller to one route. */
   readonly inFlight: number;
-  /** Requests of one caller to one route that wait for that; what comes on top is answered with 429. */
+  /** Queued requests of one caller to one route; further ones are answered with 429. */
   readonly waiting: number;
   /** Bytes of a request's headers. */
   readonly headers: number;
   /** Bytes of a request's body. */
   readonly body: number;
-  /** Milliseconds until a request's headers have to be there, from the beginning of the connection. */
+  /** Milliseconds until a request's headers have to be complete, from the start of the connection. */
   readonly headersTimeout: number;
-  /** Milliseconds until a whole request has to be there. */
+  /** Milliseconds until a whole request has to be complete. */
   readonly requestTimeout: number;
   /** Milliseconds without a byte either way. */
   readonly idleTimeout: number;

@@ -1,4 +1,4 @@
-/** So many pieces of work at a time for each key, so many that wait for their turn, and no more. */
+/** Bounds the concurrent and the queued pieces of work for each key. */
 export class Turns {
   readonly #inFlight: number;
   readonly #waiting: number;
@@ -29,7 +29,7 @@ export class Turns {
     const entry = this.#keys.get(key);
     if (entry === undefined) return;
     const next = entry.queue.shift();
-    // The turn is handed on.
+    // The turn is passed to the next one.
     if (next !== undefined) next();
     else if (--entry.running === 0) this.#keys.delete(key);
   }

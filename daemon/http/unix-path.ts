@@ -1,5 +1,5 @@
 /**
- * Makes a path free for a listening UNIX socket: what a crashed process left is removed, what is alive
+ * Makes a path free for a listening UNIX socket: a crashed process's socket is removed, what is in use
  * or is not a socket is never touched.
  */
 import { lstat, unlink } from 'node:fs/promises';

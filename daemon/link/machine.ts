@@ -1,7 +1,7 @@
 /**
  * The life of the link with one peer, as a pure function: state and event in, state and commands out.
  * All races end here: results of asynchronous commands carry the ticket under which they were started,
- * and one that comes too late gives back what it brought.
+ * and what a late one brings is released.
  *
  * The domain with the higher domid is the *granter*: it offers pages as soon as the peer is there. The
  * other one, the *mapper*, takes what is offered.
@@ -11,7 +11,7 @@ import type { EventChannelPort, GrantRef, LinkId } from '../ids.js';
 
 export type Role = 'granter' | 'mapper';
 
-/** Where the peer's pages and port are, as published in xenstore. */
+/** The peer's grant reference and port, as published in xenstore. */
 export interface OfferAddress {
   readonly ringRef: GrantRef;
   readonly eventChannel: EventChannelPort;
@@ -40,15 +40,15 @@ export type LinkState =
       readonly link: LinkId;
       readonly draining: boolean;
     }
-  /** The peer is there, the link is not: tried again when the timer says so. */
+  /** The peer is there, the link is not: retried when the timer fires. */
   | { readonly kind: 'down'; readonly instance: string; readonly reason: string };
 
 export interface LinkMachine {
   readonly role: Role;
   readonly state: LinkState;
-  /** Grows with every beginning and end, so that no result of an earlier one is taken for its own. */
+  /** Incremented with every start and end, so that no earlier result is mistaken for a current one. */
   readonly ticket: number;
-  /** Mapper: the offer that was used last; it is good once. */
+  /** Mapper: the last offer used; an offer may be used only once. */
   readonly used: OfferAddress | undefined;
   /** Mapper: what the peer publishes now. */
   readonly offer: OfferAddress | undefined;
@@ -57,7 +57,7 @@ export interface LinkMachine {
 }
 
 export type LinkEvent =
-  /** What the peer publishes for us; `instance` undefined: nothing, or not for our eyes. */
+  /** What the peer publishes for us; `instance` undefined: nothing, or nothing readable for us. */
   | {
       readonly kind: 'observed';
       readonly instance: string | undefined;
@@ -82,7 +82,7 @@ export type LinkEvent =
       readonly reason: LinkDownReason;
       readonly detail: string;
     }
-  /** The link has been up long enough to count as sound. */
+  /** The link has been up long enough to be stable. */
   | { readonly kind: 'settled'; readonly link: LinkId }
   | { readonly kind: 'retry' };
 
@@ -163,7 +163,7 @@ export function linkOf(state: LinkState): LinkId | undefined {
   return state.kind === 'absent' || state.kind === 'down' ? undefined : state.link;
 }
 
-/** An offer or connect command is under way. */
+/** An offer or connect command is in progress. */
 function isPending(state: LinkState): boolean {
   return (
     (state.kind === 'offering' && state.link === undefined) ||
@@ -213,7 +213,7 @@ function begin(machine: LinkMachine, instance: string): Step {
   };
 }
 
-/** What has to be given back when the present state is left. */
+/** What has to be released when the current state is left. */
 function leave(machine: LinkMachine, reason: string): readonly LinkCommand[] {
   const { state } = machine;
   const commands: LinkCommand[] = [];
@@ -234,8 +234,8 @@ function leave(machine: LinkMachine, reason: string): readonly LinkCommand[] {
 }
 
 /**
- * Why its nodes are not there any more: a daemon that ends in order says goodbye first, one that is killed
- * leaves them; they vanish under a link only with the whole domain.
+ * Why its nodes are gone: a daemon that stops in order sends GOODBYE first, one that is killed
+ * leaves them behind; while a link is up they vanish only with the whole domain.
  */
 function vanished(state: LinkState): string {
   return state.kind === 'up' && !state.draining ? 'peer domain gone' : 'peer-gone';
@@ -277,7 +277,7 @@ function observed(
   return stay(seen);
 }
 
-/** Mapper: an offer that we have not used. If we are linked by an older one, the peer has given it up. */
+/** Mapper: an offer that we have not used. If our link uses an older one, the peer has given that up. */
 function freshOffer(
   machine: LinkMachine,
   seen: LinkMachine,
@@ -330,7 +330,7 @@ function cameUp(machine: LinkMachine, link: LinkId, instance: string): Step {
     return stay(machine);
   }
   if (state.instance !== instance) {
-    // Another daemon than the one that announced itself: the peer restarted, or its domid is reused.
+    // Not the daemon that published itself: the peer restarted, or its domid is reused.
     return fail(machine, 'identity: HELLO names another instance than xenstore', [
       ...(machine.role === 'granter' ? ([{ kind: 'withdraw' }] as const) : []),
       { kind: 'close', link },
@@ -345,7 +345,7 @@ function cameUp(machine: LinkMachine, link: LinkId, instance: string): Step {
 type Up = Extract<LinkState, { readonly kind: 'up' }>;
 type WentDown = Extract<LinkCommand, { readonly kind: 'went-down' }>;
 
-/** A peer that has said goodbye ends in order, whatever the last sign of it is. */
+/** A peer that has sent GOODBYE ends in order, whatever its last sign is. */
 function wentDown({ link, draining }: Up, reason: string, detail: string): WentDown {
   if (!draining || reason === 'goodbye') return { kind: 'went-down', link, reason, detail };
   const cut = 'streams that were still open were cut off';

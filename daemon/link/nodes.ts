@@ -1,5 +1,5 @@
 /**
- * What we publish for one peer in xenstore. Writes happen one after the other, in the order asked for;
+ * What we publish for one peer in xenstore. Writes are serialised, in the order of the calls;
  * each node is readable by that peer alone.
  */
 import { isXsockError } from '../errors.js';
@@ -25,7 +25,7 @@ export class LinkNodes {
   /** Of the last write. */
   #error: unknown;
 
-  /** `onFailure`: told when the nodes cannot be written; that is tried again. */
+  /** `onFailure`: called when the nodes cannot be written; that is retried. */
   constructor(
     xenstore: Xenstore,
     self: DomId,
@@ -51,7 +51,7 @@ export class LinkNodes {
   }
 
   /**
-   * Makes the nodes be so. Rejects with what xenstored says, and goes on trying. Not when it is gone: what is
+   * Updates the nodes. Rejects with xenstored's error, and goes on retrying. Not when it is gone: what is
    * wanted is remembered, and again() publishes it once xenstored is back.
    */
   publish(change: Partial<PublishedNodes>): Promise<void> {
@@ -66,7 +66,7 @@ export class LinkNodes {
     }
   }
 
-  /** Takes all back; nothing is written afterwards. Rejects with what xenstored says. */
+  /** Removes all; nothing is written afterwards. Rejects with xenstored's error. */
   async close(): Promise<void> {
     try {
       await this.publish({ instance: undefined, offer: undefined });
@@ -92,7 +92,7 @@ export class LinkNodes {
         return;
       }
       await this.#xenstore.transaction(async operations => {
-        // When a domain is destroyed all its nodes go at once, and a watch fires only on a removed node
+        // When a domain is destroyed all its nodes go together, and a watch fires only on a removed node
         // that is watched itself and may be read: so the peer may read the directory that it watches.
         await operations.mkdir(this.#directory);
         await operations.setPermissions(this.#directory, this.#permissions);

@@ -1,5 +1,5 @@
 /**
- * Keeps the link with one peer: feeds the machine with what happens and carries out what it commands.
+ * Maintains the link with one peer: feeds events to the machine and executes its commands.
  * Owns the timers and the published nodes; knows nothing of services.
  */
 import type { Dataplane, DataplaneEvent, RingOrder } from '../dataplane/dataplane.js';
@@ -28,17 +28,17 @@ export interface SupervisorParts {
   readonly log: LineLog;
   /** Of the links offered from now on. */
   readonly ringOrder: () => RingOrder;
-  /** A link exists; it is not up yet. The moment to say what the peer may open. */
+  /** A link exists; it is not up yet. The moment to set what the peer may open. */
   readonly onLink: (link: LinkId) => void;
   readonly onUp: (link: LinkId) => void;
-  /** The peer takes no new streams; those under way may end. */
+  /** The peer accepts no new streams; open ones may finish. */
   readonly onDraining: () => void;
   readonly onDown: (link: LinkId, reason: string) => void;
   /** 0..1, for the back-off. */
   readonly random?: () => number;
 }
 
-/** The last end of a link, or the last failure to make one. */
+/** The last end of a link, or the last failure to set one up. */
 export interface LinkEnd {
   readonly reason: string;
   /** Milliseconds since the epoch. */
@@ -112,15 +112,15 @@ export class LinkSupervisor {
   }
 
   /**
-   * The peer broke the protocol above frames, or is not wanted any more: ends the link now. If the peer
-   * is still there, the link is tried again after a while.
+   * The peer violated the protocol above frames, or is no longer wanted: ends the link now. If the peer
+   * is still there, the link is retried after a back-off.
    */
   drop(link: LinkId, why: string): void {
     this.#feed({ kind: 'link-down', link, reason: 'corrupt', detail: why });
     this.#close(link, 0);
   }
 
-  /** Ends the link (streams get `drain` milliseconds), takes back the nodes. Resolves when all is done. */
+  /** Ends the link (streams get `drain` milliseconds), removes the nodes. Resolves when all is done. */
   async stop(drain: number): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#retry);
@@ -175,7 +175,7 @@ export class LinkSupervisor {
     }
   }
 
-  /** A result that arrives after stop() gives back what it brought. */
+  /** What a result brings after stop() is released. */
   #settled(event: Extract<LinkEvent, { readonly kind: 'offered' | 'connected' | 'failed' }>): void {
     if (event.kind === 'failed') {
       this.#parts.log.warn({ why: event.why }, 'failed to make the link');

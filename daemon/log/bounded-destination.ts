@@ -1,17 +1,17 @@
 /**
- * Where log lines leave the process, so that no reader can hurt it: one that stalls makes lines drop instead
- * of memory grow, one that is gone makes them drop instead of the process end. What was dropped is counted, and
- * told once lines can be written again.
+ * The output of log lines, so that no reader can hurt the process: one that stalls makes lines drop instead
+ * of memory grow, one that is gone makes them drop instead of ending the process. Dropped lines are counted, and
+ * the count is logged once lines can be written again.
  */
 import { Writable } from 'node:stream';
 
-/** Bytes that wait for a reader that is slow; some thousand lines. */
+/** Bytes buffered for a slow reader; some thousand lines. */
 export const MAX_WAITING = 1024 * 1024;
 
 export interface BoundedDestinationParts {
-  /** Standard error, say. Its errors are dealt with here; nothing else must write much to it. */
+  /** For example standard error. Its errors are handled here; nothing else must write much to it. */
   readonly target: Writable;
-  /** Lines can be written again after that many could not be. */
+  /** Lines can be written again, after so many were dropped. */
   readonly onResumed: (dropped: number) => void;
   readonly maxWaiting?: number;
 }
@@ -20,7 +20,7 @@ export class BoundedDestination extends Writable {
   readonly #target: Writable;
   readonly #onResumed: (dropped: number) => void;
   readonly #maxWaiting: number;
-  /** Lines since the last one that is told of. */
+  /** Lines dropped since the last report. */
   #dropped = 0;
 
   constructor({ target, onResumed, maxWaiting = MAX_WAITING }: BoundedDestinationParts) {
@@ -28,12 +28,12 @@ export class BoundedDestination extends Writable {
     this.#target = target;
     this.#onResumed = onResumed;
     this.#maxWaiting = maxWaiting;
-    // Told to write()'s callback as well, which counts: a closed pipe (EPIPE), a terminal that hung up (EIO),
-    // a full disk (ENOSPC). There is nobody to tell.
+    // Also passed to write()'s callback, which counts: a closed pipe (EPIPE), a terminal that hung up (EIO),
+    // a full disk (ENOSPC). There is nobody to report to.
     if (target.listenerCount('error') === 0) target.on('error', () => {});
   }
 
-  /** Takes the line at once, whatever becomes of it: whoever logs is never made to wait. */
+  /** Accepts the line immediately, whatever happens to it: the caller never waits. */
   override _write(line: string | Buffer, _encoding: string, taken: () => void): void {
     taken();
     if (this.#target.writableLength + line.length > this.#maxWaiting) {
@@ -53,7 +53,7 @@ export class BoundedDestination extends Writable {
       this.#dropped += 1;
       return;
     }
-    // Not at the first byte that leaves: a reader that is slow for long would get little else.
+    // Not at the first byte written: a reader that stays slow would get little else.
     if (this.#dropped === 0 || this.#target.writableLength > this.#maxWaiting / 2) return;
     const dropped = this.#dropped;
     this.#dropped = 0;

@@ -1,25 +1,25 @@
 /**
- * How many log lines of each kind one peer can cause: so many at once, so many a minute from then on, and
- * one line that counts the rest. What is kept for it is bounded by the number of kinds.
+ * Limits how many log lines of each kind one peer can cause: a burst, a rate per minute from then on, and
+ * one line that counts the suppressed ones. Its state is bounded by the number of kinds.
  */
 import { TokenBucket } from '../token-bucket.js';
 
 export interface LineLimits {
-  /** Lines of one kind at once. */
+  /** Burst: lines of one kind. */
   readonly burst: number;
-  /** From then on; the lines that count what was left out are among them. */
+  /** Rate from then on; the lines that count suppressed ones are included. */
   readonly perSecond: number;
   /** Kinds with a count of their own; further ones share one. */
   readonly kinds: number;
 }
 
-/** A peer that causes lines of a dozen kinds without end gets some hundred a minute, at 12 a minute and kind. */
+/** A peer that causes lines of a dozen kinds in a loop gets some hundred per minute, at 12 per minute and kind. */
 const LINE_LIMITS: LineLimits = { burst: 30, perSecond: 0.2, kinds: 64 };
 const OTHER_KINDS = 'other lines';
 
 interface Account {
   readonly lines: TokenBucket;
-  /** Not written since the last line. */
+  /** Suppressed since the last line. */
   leftOut: number;
   timer: NodeJS.Timeout | undefined;
 }
@@ -35,7 +35,7 @@ export class LineLimiter {
     this.#limits = limits;
   }
 
-  /** True: write this line. False: it is counted. `kind` is a text of ours, not of the peer's. */
+  /** True: write this line. False: it is counted. `kind` is our own text, not the peer's. */
   mayWrite(kind: string): boolean {
     const account = this.#account(kind);
     const wait = account.lines.take();
@@ -46,7 +46,7 @@ export class LineLimiter {
     return false;
   }
 
-  /** Tells all counts now: nothing follows. */
+  /** Reports all counts now: nothing follows. */
   close(): void {
     for (const [kind, account] of this.#accounts) {
       if (account.leftOut > 0) this.#tell(kind, account);

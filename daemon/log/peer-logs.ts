@@ -1,13 +1,13 @@
 /**
- * Where everything is logged that a peer can cause: one limiter for each peer, so that none fills the log or
- * hides what another does. Lines below `info` are for whoever asked for them and pass.
+ * Logs everything that a peer can cause: one limiter for each peer, so that none fills the log or
+ * hides what another does. Lines below `info` were asked for and are not limited.
  */
 import type { Logger } from 'pino';
 import type { DomId } from '../ids.js';
 import { LineLimiter, type LineLimits } from './line-limiter.js';
 
 /**
- * What the daemon's parts write to. The message is one of ours and the same for all lines of a kind: what
+ * The logger of the daemon's parts. The message is our own and the same for all lines of a kind: what
  * differs goes into the fields. Every pino logger is one.
  */
 export interface LineLog {
@@ -49,7 +49,7 @@ class LimitedLog implements LineLog {
   }
 
   #write(level: Level, first: object | string, message: string | undefined): void {
-    // What is not written anyway must not use up the lines of what is.
+    // Lines that the level suppresses anyway must not count against those that are written.
     if (!this.#log.isLevelEnabled(level)) return;
     const kind = typeof first === 'string' ? first : (message ?? '');
     if (level !== 'debug' && !this.#limiter.mayWrite(kind)) return;
@@ -68,12 +68,12 @@ export class PeerLogs {
     this.#limits = limits;
   }
 
-  /** The log of this peer (undefined: of nobody in particular), with `fields` in each line. */
+  /** The log of this peer (undefined: of no particular peer), with `fields` in each line. */
   of(peer: DomId | undefined, fields: object = {}): LineLog {
     return new LimitedLog(this.#log, { peer, ...fields }, this.#limiter(peer));
   }
 
-  /** The peer is gone: counts that are due are written, nothing is kept. */
+  /** The peer is gone: pending counts are written, nothing is kept. */
   forget(peer: DomId): void {
     this.#limiters.get(peer)?.close();
     this.#limiters.delete(peer);

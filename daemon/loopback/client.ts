@@ -1,4 +1,4 @@
-/** Typed calls to the control door of a running loopback machine (control.ts). */
+/** Typed calls to the control socket of a running loopback machine (control.ts). */
 import { requestJson } from '../http/json-client.js';
 import type { DomId } from '../ids.js';
 import { machineLayout } from './layout.js';

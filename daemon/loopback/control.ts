@@ -1,10 +1,10 @@
-/** The door to a running loopback machine: what `xsock loopback introduce|destroy|list|counts` ask. */
+/** The control socket of a running loopback machine, for `xsock loopback introduce|destroy|list|counts`. */
 import { XsockError } from '../errors.js';
 import { JsonServer, type Route } from '../http/json-server.js';
 import { type DomId, parseDomId, toDomId } from '../ids.js';
 import type { DomainInfo, LoopbackMachine, NewDomain } from './machine.js';
 
-/** Everything that is read here comes from whoever may open the socket. */
+/** Everything read here comes from those who may open the socket. */
 function parseNewDomain(body: unknown): NewDomain {
   if (typeof body !== 'object' || body === null || !('name' in body)) {
     throw new XsockError('USAGE', 'expected an object with the name of the domain');
@@ -47,7 +47,7 @@ export function createMachineControl(machine: LoopbackMachine): JsonServer {
       handle: ({ params }) => machine.destroy(parseDomain(params.domid ?? '')),
     },
   ];
-  // Its socket is its user's alone (run.ts).
+  // Its socket is for its user alone (run.ts).
   return new JsonServer(routes, {
     identify: () => undefined,
     keyOf: () => 'own user',

@@ -1,4 +1,4 @@
-/** Where a loopback machine keeps what: the one place that knows the file names. */
+/** The file layout of a loopback machine: the only place that knows the names. */
 import { join } from 'node:path';
 import type { DomId } from '../ids.js';
 
@@ -6,7 +6,7 @@ import type { DomId } from '../ids.js';
 export const DAEMON_LOCK = 'xsockd.lock';
 
 export interface DomainLayout {
-  /** What a daemon of the domain is pointed at (`--loopback`). */
+  /** The directory that a daemon of the domain is given (`--loopback`). */
   readonly dir: string;
   /** xenstored's socket, as this domain sees it (`XENSTORED_PATH`). */
   readonly xenstored: string;

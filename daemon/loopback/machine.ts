@@ -1,7 +1,7 @@
 /**
  * The loopback machine: a hypervisor and a xenstored in one process, for the domains of one directory.
- * It plays the toolstack too: a domain comes with its home in xenstore and goes as `xl destroy` leaves
- * it. It knows nothing of sockets between domains, links or services.
+ * It acts as the toolstack too: creates a domain with its home in xenstore, and removes it as `xl destroy`
+ * does. It knows nothing of sockets between domains, links or services.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
@@ -36,9 +36,9 @@ export class LoopbackMachine {
   private readonly hypervisor: NativeLoopbackMachine;
   private readonly xenstored: Xenstored;
   private readonly domains = new Map<DomId, DomainInfo>();
-  /** Xen counts up and wraps; a domid comes back late. */
+  /** Xen counts up and wraps; a domid is reused late. */
   private nextDomid = 1;
-  /** Domains come and go one at a time: each step below relies on the one before. */
+  /** Domains are created and destroyed one at a time: each step below relies on the one before. */
   private turn: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -69,7 +69,7 @@ export class LoopbackMachine {
     return [...this.domains.values()];
   }
 
-  /** What every domain holds: the means to show that nothing leaks. */
+  /** What every domain holds: for checks that nothing leaks. */
   counts(): readonly (NativeDomainCounts & {
     readonly nodes: number;
     readonly watches: number;
@@ -87,12 +87,12 @@ export class LoopbackMachine {
     });
   }
 
-  /** A domain comes to be. Throws `USAGE` for a domid or name that is taken or not possible. */
+  /** Creates a domain. Throws `USAGE` for a domid or name that is taken or not possible. */
   introduce(domain: NewDomain): Promise<DomainInfo> {
     return this.inTurn(() => this.introduceNow(domain));
   }
 
-  /** A domain is destroyed, as `xl destroy` does it. Throws `USAGE` if there is none. */
+  /** Destroys a domain, as `xl destroy` does. Throws `USAGE` if there is none. */
   destroy(domid: DomId): Promise<void> {
     return this.inTurn(() => this.destroyNow(domid));
   }
@@ -179,7 +179,7 @@ async function removeDomainDir(paths: DomainLayout): Promise<void> {
   await rmdir(paths.dir);
 }
 
-/** Removes what an earlier machine in this directory left; anything else in there stays. */
+/** Removes the stale files of an earlier machine in this directory; anything else stays. */
 async function sweep(layout: MachineLayout): Promise<void> {
   for (const entry of await readdir(layout.domains)) {
     const domid = parseDomId(entry);

@@ -8,7 +8,7 @@ import { LoopbackMachine } from './machine.js';
 /** Throws `ALREADY_RUNNING` if a machine runs in `dir`; resolves when a signal has ended this one. */
 export async function runLoopbackMachine(dir: string): Promise<void> {
   const layout = machineLayout(dir);
-  // From the start: who reads that it is up may end it at once.
+  // From the start: a reader of the line "is up" may end it immediately.
   const ended = new Promise<void>(resolve => {
     process.once('SIGTERM', () => resolve());
     process.once('SIGINT', () => resolve());

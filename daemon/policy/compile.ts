@@ -1,4 +1,4 @@
-/** Policy as the table that the data plane looks up an OPEN in. Pure; made anew for each peer. */
+/** Compiles the policy into the table in which the data plane looks up an OPEN. Pure; built per peer. */
 import type { ExportConfig } from '../config/config.js';
 import type { ExportEntry } from '../dataplane/dataplane.js';
 import type { DomId } from '../ids.js';

@@ -1,6 +1,6 @@
 /**
  * May this peer open this export? Pure: the answer and the rule behind it follow from the configuration
- * and from who the hypervisor says the peer is. Nothing that the peer itself says is looked at.
+ * and from who the hypervisor says the peer is. Nothing that the peer itself says is considered.
  */
 import type { ExportConfig, PeerSelector } from '../config/config.js';
 import { formatSource } from '../config/problems.js';

@@ -1,19 +1,19 @@
-/** Which import rule takes a service that a peer offers. Pure. */
+/** Which import rule matches a service that a peer announces. Pure. */
 import type { ImportConfig } from '../config/config.js';
 import { type PeerIdentity, selectsPeer } from './decide.js';
 
-/** A service as a peer offers it; at least one of the two is set. */
+/** A service as a peer announces it; at least one of the two is set. */
 export interface OfferedService {
   readonly name?: string | undefined;
   readonly port?: number | undefined;
 }
 
-/** The rule that takes a service; undefined: it does not appear here. */
+/** The rule that matches a service; undefined: it does not appear here. */
 export type SelectImport = (service: OfferedService) => ImportConfig | undefined;
 
 /**
- * The first rule that covers a service of this peer. A peer may offer tens of thousands, and there may be
- * thousands of rules: looked up, not gone through.
+ * The first rule that covers a service of this peer. A peer may announce tens of thousands, and there may be
+ * thousands of rules: looked up by key, not searched.
  */
 export function importSelector(imports: readonly ImportConfig[], peer: PeerIdentity): SelectImport {
   const rules = imports.filter(rule => rule.vchan === undefined && selectsPeer(rule.peer, peer));

@@ -1,4 +1,4 @@
-/** The configuration that this process runs with: its files, and what the command line overrides. */
+/** The configuration of this process: its files, and the overrides of the command line. */
 import { lstatSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { problemsOfAnnouncement } from '../broker/announcement.js';
@@ -14,7 +14,7 @@ import type { Overrides } from './options.js';
 /** In the package, three folders up from dist/daemon/process/. */
 const EXAMPLE = fileURLToPath(new URL('../../../config/xsock.yaml', import.meta.url));
 
-/** Throws `CONFIG_INVALID` or `FILE_ACCESS`, as loadConfig does, also for what does not fit together. */
+/** Throws `CONFIG_INVALID` or `FILE_ACCESS`, as loadConfig does, also for settings that contradict each other. */
 export async function loadConfiguration(path: string, overrides: Overrides): Promise<Config> {
   const loaded = await load(path);
   const config = {
@@ -28,7 +28,7 @@ export async function loadConfiguration(path: string, overrides: Overrides): Pro
 }
 
 /**
- * As loadConfiguration(), and everything else that makes a start or a reload fail and can be known
+ * As loadConfiguration(), plus everything else that makes a start or a reload fail and can be checked
  * without doing it. `self`: the domain, where it is known.
  */
 export async function checkConfiguration(
@@ -43,7 +43,7 @@ export async function checkConfiguration(
   return config;
 }
 
-/** Sockets of raw vchans where something else is. */
+/** Paths of raw vchans' sockets that are in use by something else. */
 function takenPlaces(config: Config): readonly ConfigProblem[] {
   return vchanSockets(config).flatMap(({ path, source }) => {
     const why = whyTaken(path);
@@ -53,7 +53,7 @@ function takenPlaces(config: Config): readonly ConfigProblem[] {
   });
 }
 
-/** Undefined also for a socket, which may be the daemon's own, and where this user may not look. */
+/** Undefined also for a socket, which may be the daemon's own, and where this user has no access. */
 function whyTaken(path: string): string | undefined {
   try {
     const there = lstatSync(path, { throwIfNoEntry: false });

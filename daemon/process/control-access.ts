@@ -1,4 +1,4 @@
-/** Who may ask the control socket of this process: its user, and the groups that the system has now. */
+/** Who may use the control socket of this process: its user, and the groups that the system has now. */
 import type { Logger } from 'pino';
 import {
   type AccessGroups,
@@ -18,7 +18,7 @@ export class ControlAccess {
     this.#log = log;
   }
 
-  /** A group may have been made, or may have gone, since the last time. */
+  /** A group may have been created or removed since the last time. */
   async refresh(): Promise<void> {
     const [reader, admin] = await Promise.all([this.#find(READER_GROUP), this.#find(ADMIN_GROUP)]);
     this.#groups = { reader, admin };

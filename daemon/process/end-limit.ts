@@ -1,12 +1,12 @@
 /**
- * That the end of a run does not wait for what never comes, such as an answer of a xenstored that hangs. Once it is
- * to end there is time for the streams (the drain) and two seconds for the rest; after a further signal, half a second.
+ * Bounds the time of a shutdown, which must not wait for an answer that never comes, of a xenstored that hangs. Once the run
+ * is ending there is time for the streams (the drain) and two seconds for the rest; after a further signal, half a second.
  */
 import type { Shutdown } from './shutdown.js';
 
-/** Milliseconds after the drain, in which nodes and sockets are taken back. */
+/** Milliseconds after the drain, in which nodes and sockets are removed. */
 const END_MS = 2_000;
-/** Of these, the last for what has nothing to wait for any more. */
+/** The last of these, when nothing waits for another process any more. */
 const LAST_STEP_MS = 500;
 /** Milliseconds after a further signal. */
 const HURRIED_END_MS = 500;
@@ -16,18 +16,18 @@ export interface EndLimitParts {
   readonly shutdown: Shutdown;
   /** Milliseconds. */
   readonly drain: number;
-  /** What others answer is given up: whoever waits for it is to fail now. */
+  /** Answers of other processes are no longer awaited: pending calls are to fail now. */
   readonly onLate: () => void;
-  /** The process has to end here and now. */
+  /** The process has to exit immediately. */
   readonly onOver: () => void;
 }
 
-/** From now on. The result ends the limit: the run is over. */
+/** Starts the limit. Call the result when the run has ended. */
 export function limitEnd({ shutdown, drain, onLate, onOver }: EndLimitParts): () => void {
   let timers: readonly NodeJS.Timeout[] = [];
   let end = Number.POSITIVE_INFINITY;
   const within = (limit: number, lastStep: number): void => {
-    // Never later than said before.
+    // Never later than set before.
     if (performance.now() + limit >= end) return;
     end = performance.now() + limit;
     for (const timer of timers) clearTimeout(timer);

@@ -8,7 +8,7 @@ export const EXIT_USAGE = 2;
 export const EXIT_UNAVAILABLE = 69;
 /** EX_TEMPFAIL: another daemon has this run directory. */
 export const EXIT_ALREADY_RUNNING = 75;
-/** EX_CONFIG: starting again will not help before the configuration, or access to a file, is changed. */
+/** EX_CONFIG: a restart will not help before the configuration, or access to a file, is changed. */
 export const EXIT_CONFIG = 78;
 
 const EXIT_CODES: Partial<Readonly<Record<XsockErrorCode, number>>> = {

@@ -1,4 +1,4 @@
-/** The command line of `xsockd`, taken apart. Pure. */
+/** Parses the command line of `xsockd`. Pure. */
 import { resolve } from 'node:path';
 import { pathFault } from '../config/address.js';
 import type { LogLevel } from '../config/config.js';
@@ -26,14 +26,14 @@ daemon in order, a second one within half a second, cutting open streams.
 Exit codes: 0 ended in order, 1 failure, 2 wrong command line, 69 the hypervisor cannot be reached or
 is gone, 75 another daemon has the domain or the run directory, 78 the configuration cannot be used.`;
 
-/** Settings of the configuration that the command line overrides; they hold across reloads. */
+/** Settings of the configuration that the command line overrides; they persist across reloads. */
 export interface Overrides {
   /** Absolute. */
   readonly run: string | undefined;
   readonly logLevel: LogLevel | undefined;
 }
 
-/** What the choice of a hypervisor depends on besides the command line. */
+/** What else the choice of a hypervisor depends on. */
 export interface Surroundings {
   /** XSOCK_LOOPBACK; empty counts as unset. */
   readonly loopback: string | undefined;

@@ -1,4 +1,4 @@
-/** `parseArgs` of Node with errors in our words: one line, what was probably meant, where help is. Pure. */
+/** `parseArgs` of Node with errors of our own: one line, with a suggestion and where to find help. Pure. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.js';
 import { XsockError } from '../errors.js';
@@ -16,7 +16,7 @@ export function parseOptions<Config extends ParseArgsConfig>(
 
 function faultOf(config: ParseArgsConfig): string | undefined {
   const { options = {}, allowPositionals = false, args } = config;
-  // Not strict: the tokens are judged here.
+  // Not strict: the tokens are checked here.
   const { tokens } = parseArgs({
     options,
     strict: false,

@@ -31,17 +31,17 @@ async function main(argv: readonly string[]): Promise<number> {
       return EXIT_OK;
     }
     case 'run': {
-      // Loaded when needed: checking a configuration takes neither the addon nor a hypervisor.
+      // Loaded when needed: checking a configuration needs neither the addon nor a hypervisor.
       const { runDaemon } = await import('./run.js');
       const code = await runDaemon(command);
-      // Log lines that nobody reads would keep the process: what waits gets a second, and no more.
+      // Log lines that nobody reads would keep the process alive: what is buffered gets a second, and no more.
       setTimeout(() => process.exit(), LAST_LINES_MS).unref();
       return code;
     }
   }
 }
 
-// Whoever read what we say there is gone: there is nobody left to tell.
+// The reader of that output is gone: there is nobody left to report to.
 process.stderr.on('error', () => {});
 
 try {

@@ -1,4 +1,4 @@
-/** How many pumps there are if the configuration leaves it open. */
+/** The number of pumps if the configuration says `auto`. */
 
 const CPUS_FOR_MORE = 8;
 const CPUS_EACH = 4;

@@ -1,4 +1,4 @@
-/** One reload at a time, whoever asks for it; the service manager is told of each. */
+/** One reload at a time, whoever requests it; the service manager is notified of each. */
 import type { Config } from '../config/config.js';
 import { type ConfigWarning, formatWarning } from '../config/problems.js';
 import type { LastReload, ReloadResult } from '../control/model.js';
@@ -8,12 +8,12 @@ import type { Notifier } from '../systemd/notify.js';
 export interface ReloaderParts {
   /** Throws `CONFIG_INVALID` or `FILE_ACCESS`. */
   readonly load: () => Promise<Config>;
-  /** Makes the daemon go by it; what was changed, a sentence each. */
+  /** Applies it to the daemon; returns the changes, a sentence each. */
   readonly apply: (config: Config) => Promise<readonly string[]>;
-  /** What is to be warned of now that it is in force. */
+  /** Warnings to log now that it is in force. */
   readonly judge: (config: Config) => Promise<readonly ConfigWarning[]>;
   readonly notifier: Pick<Notifier, 'reloading' | 'ready'>;
-  /** The configuration at the start: its run directory holds for the life of the process. */
+  /** The configuration at the start: its run directory stays for the life of the process. */
   readonly initial: Config;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
@@ -28,7 +28,7 @@ export class Reloader {
     this.#parts = parts;
   }
 
-  /** After those under way. Throws `CONFIG_INVALID` or `FILE_ACCESS`, and then nothing has changed. */
+  /** Runs after reloads in progress. Throws `CONFIG_INVALID` or `FILE_ACCESS`, and then nothing has changed. */
   reload(): Promise<ReloadResult> {
     const result = this.#turn.then(
       () => this.#reload(),

@@ -1,6 +1,6 @@
 /**
  * A daemon from its start to its end in this process: opens the real xenstore and data plane, runs the
- * Daemon between them and the control door before it, hears the signals, gives everything back.
+ * Daemon on top of them and the control socket in front of it, handles signals, and releases everything.
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
@@ -36,10 +36,10 @@ const SLOW_START_MS = 3_000;
 
 export type RunCommand = Extract<DaemonCommand, { kind: 'run' }>;
 
-/** Resolves with the exit code when the daemon has ended in order; throws what keeps it from starting. */
+/** Resolves with the exit code when the daemon has ended in order; throws what prevents it from starting. */
 export async function runDaemon(command: RunCommand): Promise<number> {
   const signals = watchSignals();
-  // Between two runs, and while one starts or ends, nobody can reload: that must not end the process.
+  // Between two runs, and while one starts or ends, SIGHUP has no effect: it must not end the process.
   process.on('SIGHUP', () => {});
   for (;;) {
     const code = await runOnce(command, new Shutdown(signals));
@@ -47,7 +47,7 @@ export async function runDaemon(command: RunCommand): Promise<number> {
   }
 }
 
-/** One run, from opening everything to giving it back. Undefined: another one has to follow. */
+/** One run, from opening everything to releasing it. Undefined: another one has to follow. */
 async function runOnce(command: RunCommand, shutdown: Shutdown): Promise<number | undefined> {
   const config = await loadConfiguration(command.config, command.overrides);
   const { level, format } = config.log;
@@ -59,23 +59,23 @@ async function runOnce(command: RunCommand, shutdown: Shutdown): Promise<number 
     drain: config.drainTimeout,
     onLate: () => {
       log.warn(
-        'the end takes too long: xenstored is not waited for any more, our nodes may stay there until the next start',
+        'shutdown takes too long: no longer waiting for xenstored; our nodes may stay there until the next start',
       );
       cleanup.cancelPending();
     },
     onOver: () => {
-      log.error('the end takes far too long: the process ends here');
+      log.error('shutdown timed out: exiting now');
       process.exit(EXIT_FAILURE);
     },
   });
   try {
     return await serve(command, config, log, cleanup, shutdown);
   } catch (error) {
-    // A start that was given up because a signal came: that is an end in order.
+    // A start that a signal cancelled: that is an orderly end.
     if (!shutdown.isRequested || !isXsockError(error, 'XENSTORE_GONE')) throw error;
     return EXIT_OK;
   } finally {
-    await cleanup.close(err => log.error({ err }, 'something could not be closed'));
+    await cleanup.close(err => log.error({ err }, 'a cleanup step failed'));
     ended();
   }
 }
@@ -102,7 +102,7 @@ async function serve(
       onSilent: interval =>
         log.error(
           { interval },
-          'a thread that moves bytes does not answer: the watchdog is not told any more until it does',
+          'a data plane thread does not answer: the watchdog is not notified until it does',
         ),
     }),
   );
@@ -180,17 +180,19 @@ async function startDaemon(
     onRestored: () => shutdown.request({ kind: 'restored' }),
     onHypervisorGone: detail => shutdown.request({ kind: 'hypervisor-gone', detail }),
   });
-  // Also when the start fails half-way: what was published has to go. Stopping twice is harmless.
+  // Also when the start fails half-way: what was published has to be removed. Stopping twice is harmless.
   cleanup.add(() => daemon.stop(0));
   cleanup.addCanceller(() => {
-    daemon.stop(0).catch((err: unknown) => log.error({ err }, 'the daemon did not end in order'));
+    daemon
+      .stop(0)
+      .catch((err: unknown) => log.error({ err }, 'the daemon failed to stop in order'));
   });
   await daemon.start();
   warnOfStart(config, await daemon.status(), log);
   return daemon;
 }
 
-/** The daemon tells about itself; reading the configuration again is this process's part. */
+/** The daemon reports about itself; reloading is this process's responsibility. */
 function controlModel(daemon: Daemon, reloader: Reloader): ControlModel {
   return {
     status: async () => ({ ...(await daemon.status()), lastReload: reloader.last }),
@@ -206,7 +208,7 @@ async function reloadLogged(reloader: Reloader, log: Logger): Promise<void> {
   try {
     const { changes, warnings } = await reloader.reload();
     for (const warning of warnings) log.warn(warning);
-    log.info({ changes }, 'the configuration was read again');
+    log.info({ changes }, 'configuration reloaded');
   } catch (error) {
     log.error(`reload failed; keeping the current configuration: ${messageOf(error)}`);
   }
@@ -219,7 +221,7 @@ function describe(cause: ShutdownCause): string {
     case 'hypervisor-gone':
       return `stopping: the hypervisor is gone (${cause.detail})`;
     case 'restored':
-      return 'starting anew in the restored domain';
+      return 'restarting in the restored domain';
   }
 }
 

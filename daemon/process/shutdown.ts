@@ -3,7 +3,7 @@
 export type ShutdownCause =
   | { readonly kind: 'signal'; readonly signal: string }
   | { readonly kind: 'hypervisor-gone'; readonly detail: string }
-  /** The domain was saved and restored: everything has to be opened anew. */
+  /** The domain was saved and restored: everything has to be reopened. */
   | { readonly kind: 'restored' };
 
 /** The signals that end the daemon in order. */
@@ -13,7 +13,7 @@ const ENDING = ['SIGTERM', 'SIGINT'] as const;
 export interface Signals {
   /** Resolves with the first. */
   readonly first: Promise<string>;
-  /** Resolves when a further one says that the rest must not wait. */
+  /** Resolves when a further one demands an immediate end. */
   readonly further: Promise<void>;
 }
 
@@ -42,7 +42,7 @@ export function watchSignals(source: NodeJS.EventEmitter = process): Signals {
 export class Shutdown {
   /** Resolves with the first cause. */
   readonly requested: Promise<ShutdownCause>;
-  /** Resolves when the rest must not wait. */
+  /** Resolves when the run has to end immediately. */
   readonly hurried: Promise<void>;
   #request: (cause: ShutdownCause) => void = () => {};
   #isRequested = false;

@@ -1,4 +1,4 @@
-/** What a daemon that has started warns of: it serves, but perhaps not as its operator thinks. */
+/** Warnings after a start: the daemon serves, but perhaps not as its operator expects. */
 import type { Config, ExportConfig } from '../config/config.js';
 import { formatWarning } from '../config/problems.js';
 import { absentNames, type KnownNames, unknowableNames } from '../config/unknown-names.js';

@@ -1,4 +1,4 @@
-/** SIGUSR1: what `xsock status` shows, into the log; for when the control socket does not answer or may not be used. */
+/** SIGUSR1: what `xsock status` shows, into the log; for when the control socket does not answer or cannot be used. */
 import type { Logger } from 'pino';
 import type { DaemonStatus } from '../control/model.js';
 
@@ -9,6 +9,6 @@ export async function logStatus(ask: () => Promise<DaemonStatus>, log: Logger): 
     log.info({ ...daemon, peers: peers.length }, 'status');
     for (const { domid, ...link } of peers) log.info({ peer: domid, ...link }, 'status of a link');
   } catch (err) {
-    log.error({ err }, 'the status could not be found out');
+    log.error({ err }, 'failed to determine the status');
   }
 }

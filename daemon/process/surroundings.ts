@@ -1,4 +1,4 @@
-/** What a daemon needs around it before it can start: its run directory, and xenstored. */
+/** What a daemon needs before it can start: its run directory, its domain's lock, and xenstored. */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { unixTransport, type XenstoreTransport } from '../xenstore/transport.js'
 import type { Xenstore } from '../xenstore/xenstore.js';
 import type { CleanupStack } from './cleanup-stack.js';
 
-/** Creates the run directory if need be, and keeps others out. Throws `FILE_ACCESS` or `ALREADY_RUNNING`. */
+/** Creates the run directory if needed, and locks out other daemons. Throws `FILE_ACCESS` or `ALREADY_RUNNING`. */
 export async function takeRunDirectory(run: string, cleanup: CleanupStack): Promise<void> {
   try {
     await mkdir(run, { recursive: true, mode: 0o755 });
@@ -27,14 +27,14 @@ export async function takeRunDirectory(run: string, cleanup: CleanupStack): Prom
   cleanup.add(() => lock.release());
 }
 
-/** Where xenstore is on Xen: xenstored's socket in domain 0, where it is root's alone; the kernel's device. */
+/** Access to xenstore on Xen: xenstored's socket in domain 0, where only root may use it; the kernel's device. */
 const XENSTORED_SOCKET = '/run/xenstored/socket';
 const XENBUS_DEVICE = '/dev/xen/xenbus';
 /** Part of the package. */
 const DEVICE_RULES = 'systemd/rules.d/70-xsock.rules lets the group xsock';
 /**
- * On Xen one machine is one domain, and this device is what every daemon needs: who may not open it cannot keep
- * others out. A lock file in a directory of everybody could be made, and kept, by anybody.
+ * On Xen one machine is one domain, and this device is what every daemon needs: a user who may not open it cannot lock
+ * others out. A lock file in a world-writable directory could be created, and held, by anybody.
  */
 const EVENT_CHANNEL_DEVICE = '/dev/xen/evtchn';
 
@@ -44,8 +44,8 @@ export function onXen(): boolean {
 }
 
 /**
- * Keeps other daemons of this domain out, whatever their run directory: two would take each other's nodes
- * in xenstore for left-overs. Throws `ALREADY_RUNNING`, or `HYPERVISOR_UNAVAILABLE` without the device. A
+ * Locks out other daemons of this domain, whatever their run directory: two would take each other's nodes
+ * in xenstore for stale ones. Throws `ALREADY_RUNNING`, or `HYPERVISOR_UNAVAILABLE` without the device. A
  * loopback domain's directory must exist.
  */
 export function takeDomain(

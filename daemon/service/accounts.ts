@@ -1,10 +1,10 @@
-/** User and group names of import rules as numbers: each is asked for once, however many rules have it. */
+/** Resolves user and group names of import rules to numbers: each is looked up once, however many rules use it. */
 import type { ImportConfig } from '../config/config.js';
 import { type ConfigProblem, ConfigProblems } from '../config/problems.js';
 import { type Database, lookUpAccounts } from './getent.js';
 import { escapeForDisplay } from './name.js';
 
-/** -1: leave as it is, as chown(2) has it. */
+/** -1: leave unchanged, as in chown(2). */
 export interface Ownership {
   readonly uid: number;
   readonly gid: number;
@@ -20,12 +20,12 @@ export type LookUp = (
 ) => Promise<ReadonlyMap<string, number>>;
 
 export interface AccountsOptions {
-  /** Gives up when it is aborted, with its reason. */
+  /** Stops when it is aborted, with its reason. */
   readonly signal?: AbortSignal;
   readonly lookUp?: LookUp;
 }
 
-/** Undefined if the system has no such group. Throws `FILE_ACCESS` if it cannot be asked. */
+/** Undefined if the system has no such group. Throws `FILE_ACCESS` if the lookup fails. */
 export async function lookUpGroup(name: string): Promise<number | undefined> {
   return (await lookUpAccounts('group', [name], new AbortController().signal)).get(name);
 }
@@ -39,7 +39,7 @@ const DATABASES: Readonly<Record<Key, { readonly database: Database; readonly wh
 
 /**
  * Throws `CONFIG_INVALID` that names every unknown user and group with its place, and `FILE_ACCESS` if
- * the databases cannot be asked.
+ * the databases do not answer.
  */
 export async function resolveAccounts(
   imports: readonly ImportConfig[],

@@ -1,4 +1,4 @@
-/** `<run>/by-name/<domain name>`: a link to the domain's directory, while the domain is shown. */
+/** `<run>/by-name/<domain name>`: a symbolic link to the domain's directory, while the domain is shown. */
 import { mkdirSync, readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../errors.js';
@@ -11,7 +11,7 @@ function targetOf(domid: DomId): string {
   return join('..', String(domid));
 }
 
-/** Names are unique in Xen's toolstack; should two domains claim one, the first that is shown has it. */
+/** Names are unique in Xen's toolstack; should two domains have the same one, the first that is shown gets it. */
 export class NameLinks {
   readonly #directory: string;
   readonly #logs: PeerLogs;

@@ -1,6 +1,6 @@
 /**
- * The system's databases of users and groups (NSS), asked through getent(1): in a process of its own,
- * since a database may be far away, and a call into it blocks. Many names at once, few processes at a time.
+ * Looks up users and groups in the system's databases (NSS) through getent(1): in a separate process,
+ * since a database may be remote, and a call into it blocks. Many names per process, few processes at a time.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -64,7 +64,7 @@ function batches(names: readonly string[]): string[][] {
   );
 }
 
-/** Names that seem not to exist, or that the database spells in another way: to be asked for singly. */
+/** Names that seem not to exist, or that the database spells in another way: to be looked up one by one. */
 async function askBatch(
   database: Database,
   names: readonly string[],

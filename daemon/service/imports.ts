@@ -1,4 +1,4 @@
-/** Which of the services that a peer offers appear here, and with which rights. Pure. */
+/** Which of the services that a peer announces appear here, and with which rights. Pure. */
 import type { ImportConfig, TcpAddress } from '../config/config.js';
 import type { PeerIdentity } from '../policy/decide.js';
 import { importSelector, type OfferedService } from '../policy/import.js';

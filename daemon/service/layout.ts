@@ -1,4 +1,4 @@
-/** Where things are in a run directory. */
+/** The file layout of a run directory. */
 import { join } from 'node:path';
 import type { DomId } from '../ids.js';
 

@@ -1,6 +1,6 @@
 /**
- * Names of services and domains, and how text that somebody else chose is shown. Names become file
- * names under the run directory, so the rules here are what keeps a peer inside its own directory.
+ * Names of services and domains, and how untrusted text is shown. Names become file
+ * names under the run directory, so these rules keep a peer inside its own directory.
  */
 import { XsockError } from '../errors.js';
 
@@ -44,13 +44,13 @@ export function isDomainName(text: string): boolean {
 }
 
 /**
- * Text of unknown origin made safe for a log, a label or a terminal: printable ASCII only, with control
+ * Makes untrusted text safe for a log, a label or a terminal: printable ASCII only, with control
  * characters (and so terminal escape sequences), other scripts, backslashes and quotes written as
  * escapes. At most `limit` (3 or more) characters long; what was cut off shows as `...`.
  */
 export function escapeForDisplay(text: string, limit = 128): string {
   let shown = '';
-  /** The longest beginning that leaves room for the dots; whole escapes only, half of one misleads. */
+  /** The longest prefix that leaves space for the dots; whole escapes only, since half of one misleads. */
   let kept = '';
   for (const character of text) {
     shown += escapeCharacter(character);

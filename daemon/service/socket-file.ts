@@ -1,6 +1,6 @@
 /**
- * A socket file that is ours as long as it is the same inode: whatever has taken its path since then
- * belongs to somebody else, and is left alone.
+ * A socket file that is ours as long as it is the same inode: whatever has its path since then
+ * belongs to another program, and is left alone.
  */
 import { lstatSync, unlinkSync } from 'node:fs';
 
@@ -21,7 +21,7 @@ export function isThere({ path, device, inode }: SocketFile): boolean {
   return found?.device === device && found.inode === inode;
 }
 
-/** Throws what unlink(2) says, such as EROFS. */
+/** Throws the error of unlink(2), such as EROFS. */
 export function removeIfThere(file: SocketFile): void {
   if (isThere(file)) {
     unlinkSync(file.path);

@@ -1,6 +1,6 @@
 /**
- * Clears a run directory of what a crashed daemon left: dead sockets below `<run>/<domid>/` and
- * `<run>/vchan/<domid>/`, and the links in `<run>/by-name/`. Whatever is alive, or of another kind, or elsewhere, stays.
+ * Removes a crashed daemon's stale files from a run directory: dead sockets below `<run>/<domid>/` and
+ * `<run>/vchan/<domid>/`, and the links in `<run>/by-name/`. Whatever is in use, or of another kind, or elsewhere, stays.
  */
 import { readdir, readlink, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -44,11 +44,11 @@ async function sweepSockets(directory: string, log: LineLog): Promise<void> {
     try {
       await freeSocketPath(path);
     } catch (error) {
-      // Not ours to connect to or to remove, or alive and too busy to answer.
+      // Not ours to connect to or to remove, or in use and too busy to answer.
       if (!isXsockError(error) && !isErrno(error, 'EACCES', 'EPERM', 'EAGAIN')) {
         throw error;
       }
-      log.warn({ path, why: messageOf(error) }, 'left alone: not a stale socket of ours');
+      log.warn({ path, why: messageOf(error) }, 'not removed: not a stale socket of ours');
     }
   }
   await removeIfEmpty(directory);

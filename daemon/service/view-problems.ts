@@ -1,14 +1,14 @@
 /**
- * What of one peer's view could not be made, why, and when it is tried again: with growing pauses for as
+ * What of one peer's view could not be created, why, and when it is retried: with growing pauses for as
  * long as the problem stays.
  */
 import { isXsockError, messageOf } from '../errors.js';
 import { retryDelay } from '../link/backoff.js';
 
-/** Not of one socket: the next would fail alike. */
+/** Not specific to one socket: the next would fail in the same way. */
 const OF_THE_SYSTEM = ['EMFILE', 'ENFILE', 'ENOMEM', 'ENOSPC', 'EDQUOT'];
 
-/** A limit of the system or of the process stands in the way of every further socket. */
+/** A limit of the system or of the process prevents every further socket. */
 export function isOfTheSystem(error: unknown): boolean {
   const errno = isXsockError(error)
     ? error.errno
@@ -43,7 +43,7 @@ export class ViewProblems<Item> {
     return this.#problems.values();
   }
 
-  /** True if it is a new one, to be told of. */
+  /** True if it is a new one, to be logged. */
   add(key: string, item: Item, error: unknown): boolean {
     const why = messageOf(error);
     const known = this.#problems.get(key)?.why === why;
@@ -56,14 +56,14 @@ export class ViewProblems<Item> {
     return this.#problems.delete(key);
   }
 
-  /** Only what is wanted still can be a problem. */
+  /** Only what is still wanted can be a problem. */
   keep(isWanted: (key: string) => boolean): void {
     for (const key of this.#problems.keys()) {
       if (!isWanted(key)) this.#problems.delete(key);
     }
   }
 
-  /** All that is wanted was tried; what failed is tried again after a while. */
+  /** All that is wanted was tried; what failed is retried after a pause. */
   tried(): void {
     clearTimeout(this.#timer);
     if ([...this.#problems.values()].every(({ lasting }) => lasting)) {

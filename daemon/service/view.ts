@@ -1,6 +1,6 @@
 /**
  * The view: the sockets below the run directory through which local programs reach peers' services.
- * They exist exactly while the link is up, the peer offers the service and an import rule takes it.
+ * They exist exactly while the link is up, the peer announces the service and an import rule matches it.
  */
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -17,7 +17,7 @@ import { isThere, removeIfThere } from './socket-file.js';
 import { sweepRunDirectory } from './sweep.js';
 import { isOfTheSystem, ViewProblems } from './view-problems.js';
 
-/** Keys of problems that are not of one socket. */
+/** Keys of problems that are not specific to one socket. */
 const BY_NAME_LINK = 'by-name';
 const UPDATE = 'update';
 
@@ -32,9 +32,9 @@ export interface ShownPeer {
   readonly name?: string | undefined;
 }
 
-/** One socket of the view, wanted or there. */
+/** One socket of the view, wanted or existing. */
 interface Entry {
-  /** Tells whether a socket that is there is the one wanted. */
+  /** Identifies a socket, to compare existing and wanted ones. */
   readonly key: string;
   readonly domid: DomId;
   readonly service: Service;
@@ -43,7 +43,7 @@ interface Entry {
   readonly options: ListenerOptions;
 }
 
-/** A socket of the view that is there. */
+/** An existing socket of the view. */
 interface Listening {
   readonly entry: Entry;
   readonly handle: ListenerHandle;
@@ -52,17 +52,17 @@ interface Listening {
 interface PeerView {
   readonly link: LinkId;
   readonly listeners: Map<string, Listening>;
-  /** Wanted sockets that are not there, by key; and the link by name. */
+  /** Wanted sockets that do not exist, by key; and the symbolic link by name. */
   readonly problems: ViewProblems<Entry | undefined>;
-  /** Whom it shows, and what. */
+  /** The peer and the services that it shows. */
   wanted: { readonly peer: ShownPeer; readonly services: readonly Service[] };
-  /** Grows with every show(): an older one that is under way stops. */
+  /** Incremented with every show(): an older one in progress stops. */
   generation: number;
 }
 
 export interface ShownService {
   readonly service: Service;
-  /** Undefined: the socket could not be made; `problem` says why. */
+  /** Undefined: the socket could not be created; `problem` says why. */
   readonly address: string | undefined;
   readonly problem: string | undefined;
 }
@@ -71,9 +71,9 @@ export class View {
   readonly #parts: ViewParts;
   readonly #names: NameLinks;
   readonly #peers = new Map<DomId, PeerView>();
-  /** What is listened for, by the data plane's number of it. */
+  /** The listeners, by the data plane's id. */
   readonly #entries = new Map<ListenerId, Entry>();
-  /** Sockets are made one after the other: freeing a path takes more than one turn. */
+  /** Sockets are created one after the other: freeing a path takes more than one turn. */
   #turn: Promise<void> = Promise.resolve();
 
   constructor(parts: ViewParts) {
@@ -81,13 +81,13 @@ export class View {
     this.#names = new NameLinks(parts.runDir, parts.logs);
   }
 
-  /** Makes the run directory and clears it of what a crashed daemon left. The caller holds its lock. */
+  /** Creates the run directory and removes a crashed daemon's stale files. The caller holds its lock. */
   async prepare(): Promise<void> {
     await mkdir(this.#parts.runDir, { recursive: true, mode: 0o755 });
     await sweepRunDirectory(this.#parts.runDir, this.#parts.logs.of(undefined));
   }
 
-  /** Makes the peer's sockets be these; what is there already is not touched. */
+  /** Sets the peer's sockets; those that exist already are not touched. */
   show(link: LinkId, peer: ShownPeer, services: readonly Service[]): Promise<void> {
     let view = this.#peers.get(peer.domid);
     if (view?.link !== link) {
@@ -107,7 +107,7 @@ export class View {
     return this.#update(view);
   }
 
-  /** How many of a domain's sockets could not be made; each is tried again. */
+  /** How many of a domain's sockets could not be created; each is retried. */
   problemsOf(domid: DomId): number {
     return this.#peers.get(domid)?.problems.size ?? 0;
   }
@@ -127,7 +127,7 @@ export class View {
     this.#removeDirectories(domid);
   }
 
-  /** Removes all sockets, also one that is being made at this moment. */
+  /** Removes all sockets, also one that is being created at this moment. */
   async close(): Promise<void> {
     for (const domid of [...this.#peers.keys()]) {
       this.hide(domid);
@@ -135,12 +135,12 @@ export class View {
     await this.#turn;
   }
 
-  /** Undefined if there is none any more. */
+  /** Undefined if there is none left. */
   listenerOf(id: ListenerId): Pick<Entry, 'domid' | 'service' | 'address'> | undefined {
     return this.#entries.get(id);
   }
 
-  /** A domain's sockets, and those that could not be made; one by one, since there may be many. */
+  /** A domain's sockets, and those that could not be created; one by one, since there may be many. */
   *shown(domid: DomId): Iterable<ShownService> {
     const view = this.#peers.get(domid);
     if (view === undefined) return;
@@ -152,7 +152,7 @@ export class View {
     }
   }
 
-  /** Makes the view be as it is wanted, when it is its turn. */
+  /** Brings the view into the wanted state, when it is its turn. */
   #update(view: PeerView): Promise<void> {
     const { generation } = view;
     const { peer, services } = view.wanted;
@@ -165,12 +165,12 @@ export class View {
         view.problems.add(UPDATE, undefined, error);
         throw error;
       } finally {
-        // Also if hidden meanwhile: a directory may have been made for a socket that was given up.
+        // Also if hidden meanwhile: a directory may have been created for a socket that was cancelled.
         this.#removeDirectories(peer.domid);
         if (this.#isCurrent(peer.domid, view, generation)) view.problems.tried();
       }
     });
-    // The caller hears of a failure; the next in turn must not be stopped by it.
+    // The caller gets the error; it must not stop the next in turn.
     this.#turn = updated.catch(() => undefined);
     return updated;
   }
@@ -189,7 +189,7 @@ export class View {
     view.problems.keep(key => wanted.has(key) || key === BY_NAME_LINK || key === UPDATE);
     const replaced = this.#retire(view, wanted);
     this.#nameLink(view, peer, wanted.size > 0);
-    /** What stands in the way of every further socket. */
+    /** What prevents every further socket. */
     let obstacle: unknown;
     for (const [key, entry] of wanted) {
       if (view.listeners.has(key)) {
@@ -209,7 +209,7 @@ export class View {
         view.listeners.set(key, { entry, handle });
         this.#entries.set(handle.id, entry);
         if (view.problems.solved(key)) {
-          this.#logOf(entry).info({ address: entry.address }, 'service socket made after all');
+          this.#logOf(entry).info({ address: entry.address }, 'service socket created on retry');
         }
       } catch (error) {
         if (!this.#isCurrent(peer.domid, view, generation)) {
@@ -217,11 +217,11 @@ export class View {
         }
         if (view.problems.add(key, entry, error)) {
           const fields = { address: entry.address, why: messageOf(error) };
-          this.#logOf(entry).error(fields, 'failed to make service socket: trying again');
+          this.#logOf(entry).error(fields, 'failed to create service socket; retrying');
         }
         if (isOfTheSystem(error)) {
           obstacle = error;
-          continue; // what is there stays until it can be replaced
+          continue; // the existing one stays until it can be replaced
         }
       }
       if (old !== undefined) {
@@ -243,7 +243,7 @@ export class View {
     } catch (error) {
       if (view.problems.add(BY_NAME_LINK, undefined, error)) {
         const fields = { name, why: messageOf(error) };
-        this.#parts.logs.of(domid).warn(fields, 'failed to make link by name: trying again');
+        this.#parts.logs.of(domid).warn(fields, 'failed to create symbolic link by name; retrying');
       }
     }
   }
@@ -253,7 +253,7 @@ export class View {
   }
 
   /**
-   * Removes what is not wanted any more, but not yet what is wanted at the same path with other rights: those
+   * Removes what is no longer wanted, but not yet what is wanted at the same path with other rights: those
    * sockets are returned, by path, so that the new one takes the path over and there always is one.
    */
   #retire(view: PeerView, wanted: ReadonlyMap<string, Entry>): ReadonlyMap<string, Listening> {
@@ -333,7 +333,7 @@ export class View {
     try {
       removeIfThere({ ...handle, path: options.path });
     } catch (error) {
-      // The rest of the view must go all the same.
+      // The rest of the view must be removed all the same.
       const { path } = options;
       log.warn({ path, why: messageOf(error) }, 'failed to remove a service socket');
     }
@@ -346,7 +346,7 @@ export class View {
       try {
         rmdirSync(directory);
       } catch {
-        // Not empty, or never made: both are as they should be.
+        // Not empty, or never created: both are as they should be.
       }
     }
   }

@@ -1,5 +1,5 @@
 /**
- * What the service manager is told (sd_notify(3)). Without NOTIFY_SOCKET every call does nothing, so
+ * Notifications to the service manager (sd_notify(3)). Without NOTIFY_SOCKET every call does nothing, so
  * that the daemon runs the same with and without systemd.
  */
 import { loadNative } from '../dataplane/native.js';
@@ -12,17 +12,17 @@ export interface NotifierOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
   readonly send: SendDatagram;
-  /** Told once, at the first datagram that could not be sent: nobody can do anything about the rest. */
+  /** Called once, at the first datagram that could not be sent: later failures add nothing. */
   readonly onError: (error: unknown) => void;
   /** Microseconds of CLOCK_MONOTONIC. */
   readonly monotonic: () => bigint;
-  /** Resolves once every thread that moves bytes has had a turn: only then is the watchdog told. */
+  /** Resolves once every data plane thread has had a turn: only then is the watchdog notified. */
   readonly alive: () => Promise<unknown>;
-  /** They have not had a turn between two signs of life, which were due `interval` milliseconds apart. */
+  /** They have not had a turn between two watchdog notifications, due `interval` milliseconds apart. */
   readonly onSilent: (interval: number) => void;
 }
 
-/** What the daemon has to say to it. */
+/** The daemon's messages to it. */
 export type NotifierParts = Pick<NotifierOptions, 'onError' | 'alive' | 'onSilent'>;
 
 /** The options of a real process. */
@@ -41,7 +41,7 @@ export class Notifier {
   readonly #socket: string | undefined;
   #watchdog: NodeJS.Timeout | undefined;
   #failed = false;
-  /** The threads were asked whether they run, and have not answered. */
+  /** The threads were pinged, and have not answered. */
   #asking = false;
   #silent = false;
 
@@ -59,7 +59,7 @@ export class Notifier {
   }
 
   reloading(): void {
-    // Type=notify-reload wants to know since when; Type=notify takes no notice.
+    // Type=notify-reload needs the time; Type=notify ignores it.
     this.#tell('RELOADING=1', `MONOTONIC_USEC=${this.#options.monotonic()}`);
   }
 
@@ -67,7 +67,7 @@ export class Notifier {
     this.#tell('STOPPING=1', `STATUS=${oneLine(status)}`);
   }
 
-  /** Ends the watchdog; nothing is told. */
+  /** Ends the watchdog notifications; sends nothing. */
   close(): void {
     clearInterval(this.#watchdog);
     this.#watchdog = undefined;
@@ -83,7 +83,7 @@ export class Notifier {
     this.#watchdog.unref();
   }
 
-  /** Asks the threads; a hanging one is asked once, and nothing waits for it but the sign of life. */
+  /** Pings the threads; a hanging one is pinged once, and nothing but the watchdog notification waits for it. */
   async #feed(interval: number): Promise<void> {
     if (this.#asking) {
       if (!this.#silent) this.#options.onSilent(interval);
@@ -94,7 +94,7 @@ export class Notifier {
     try {
       await this.#options.alive();
     } catch {
-      // What they belong to is being closed: no sign of life is owed any more.
+      // The data plane is being closed: no watchdog notification is due any more.
       return;
     }
     this.#asking = false;
@@ -113,7 +113,7 @@ export class Notifier {
   }
 }
 
-/** Milliseconds between two signs of life, half of what is allowed; undefined if none are wanted. */
+/** Milliseconds between two watchdog notifications, half of the limit; undefined if there is no watchdog. */
 function watchdogInterval({ environment, pid }: NotifierOptions): number | undefined {
   const { WATCHDOG_USEC: allowed, WATCHDOG_PID: whose } = environment;
   if (allowed === undefined || !/^[1-9]\d{0,14}$/.test(allowed)) return undefined;

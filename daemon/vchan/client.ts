@@ -1,7 +1,7 @@
 /**
- * An import from a plain libxenvchan server: a local socket, whose programs are led to what the server
- * offers, one at a time. A stale offer (taken, or its server gone) is told by its page, not by its
- * numbers, which may come again; then the next one is waited for. A server may also keep its channel.
+ * An import from a plain libxenvchan server: a local socket, whose clients are connected to what the server
+ * offers, one at a time. A stale offer (used, or its server gone) is recognised by its page, not by its
+ * numbers, which may recur; then the client waits for the next one. A server may also keep its channel.
  */
 import { acceptFailure } from '../dataplane/accept-failure.js';
 import type { VchanEvent, VchanPlane } from '../dataplane/vchan.js';
@@ -13,14 +13,14 @@ import type { Watch, Xenstore } from '../xenstore/xenstore.js';
 import type { ListenerSettings } from './listener.js';
 import { absolutePath, parseWord } from './paths.js';
 
-/** Milliseconds that a program waits for a server before it is refused. */
+/** Milliseconds that a client waits for a server before it is refused. */
 const PATIENCE = 10_000;
 
 export interface ClientParts {
   readonly plane: VchanPlane;
   readonly xenstore: Xenstore;
   readonly logs: PeerLogs;
-  /** False: xenstored came back empty, and what it does not show it may only have forgotten. */
+  /** False: xenstored came back empty, and missing nodes mean nothing. */
   readonly markerPresent: () => Promise<boolean>;
 }
 
@@ -37,7 +37,7 @@ export class VchanClient {
   #republished = false;
   #stopped = false;
 
-  /** `listener`: the id of the open listener; it is closed by whoever has opened it. */
+  /** `listener`: the id of the open listener; closed by its opener. */
   constructor(parts: ClientParts, { peer, vchan }: ListenerSettings, listener: number) {
     this.#parts = parts;
     this.#peer = peer;
@@ -46,7 +46,7 @@ export class VchanClient {
     this.#listener = listener;
   }
 
-  /** A watch for as long as the listener is open: also the death of the whole domain is only seen by it. */
+  /** A watch for as long as the listener is open: it is also the only sign of the death of the whole domain. */
   async start(): Promise<void> {
     const watch = await this.#parts.xenstore.watch(this.#path, () => this.#onChange());
     if (this.#stopped) {
@@ -90,8 +90,8 @@ export class VchanClient {
   }
 
   /**
-   * A destroyed domain says nothing on its page; its nodes go. A server that ends says so first. Nodes that an
-   * empty xenstored has forgotten say nothing of the stream.
+   * A destroyed domain does not change its page; its nodes vanish. A server that ends clears its live byte first. Nodes that an
+   * empty xenstored has lost say nothing about the stream.
    */
   async #endIfGone(relay: number): Promise<void> {
     const there = (await this.#word(RING_REF)) !== undefined;
@@ -105,7 +105,7 @@ export class VchanClient {
 
   async #lead(): Promise<void> {
     const deadline = Date.now() + PATIENCE;
-    let why = 'nothing is offered there';
+    let why = 'no offer there';
     while (!this.#stopped) {
       const change = this.#change(deadline - Date.now());
       const [ringRef, eventChannel] = await Promise.all([

@@ -1,7 +1,7 @@
 /**
- * The local socket that leads to a vchan server in another domain. Made beside its place and moved there
- * later, so that a reload that is given up in between has changed nothing. Takes no place that is not
- * its own, and gives back the very file that it made.
+ * The local socket that leads to a vchan server in another domain. Created beside its path and moved there
+ * later, so that a reload that fails in between has changed nothing. Takes no path that is not
+ * its own, and removes only the very file that it created.
  */
 import { mkdirSync, renameSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -12,7 +12,7 @@ import type { DomId } from '../ids.js';
 import type { LineLog } from '../log/peer-logs.js';
 import { isThere, removeIfThere, type SocketFile, socketFileAt } from '../service/socket-file.js';
 
-/** What is configured of it. */
+/** Its configuration. */
 export interface ListenerSettings {
   readonly peer: DomId;
   /** The server's path in xenstore. */
@@ -29,7 +29,7 @@ export class VchanListener {
   readonly #plane: VchanPlane;
   readonly #log: LineLog;
   readonly #place: string;
-  /** Where it is now; undefined if it was taken away while it was made. */
+  /** Where it is now; undefined if it was removed while it was being created. */
   #file: SocketFile | undefined;
 
   private constructor(plane: VchanPlane, log: LineLog, id: number, place: string, made: string) {
@@ -67,7 +67,7 @@ export class VchanListener {
     return this.#file?.path === this.#place && isThere(this.#file);
   }
 
-  /** From now on programs find it. Throws what rename(2) says. */
+  /** From now on programs find it. Throws the error of rename(2). */
   moveToPlace(): void {
     if (this.#file === undefined) throw new XsockError('FILE_ACCESS', this.#lost());
     renameSync(this.#file.path, this.#place);
@@ -79,7 +79,7 @@ export class VchanListener {
     try {
       if (this.#file !== undefined) removeIfThere(this.#file);
     } catch (error) {
-      this.#log.warn({ err: error, path: this.#place }, 'the socket cannot be removed');
+      this.#log.warn({ err: error, path: this.#place }, 'failed to remove the socket');
     }
     removeDirectories(this.#place);
     this.#plane.closeDoor(this.id);
@@ -90,7 +90,7 @@ export class VchanListener {
   }
 }
 
-/** The place that is meant, not the one beside it where the socket was made. */
+/** The final path, not the one beside it where the socket was created. */
 function naming(path: string, error: unknown): unknown {
   if (!isXsockError(error, 'DATAPLANE')) return error;
   return new XsockError('DATAPLANE', `the socket '${path}': ${error.message}`, {
@@ -112,7 +112,7 @@ function makeDirectory(directory: string): void {
   }
 }
 
-/** `<run>/vchan/<domid>` and `<run>/vchan`, where nothing else is in them. */
+/** Removes `<run>/vchan/<domid>` and `<run>/vchan` if nothing else is in them. */
 function removeDirectories(path: string): void {
   for (const directory of [dirname(path), dirname(dirname(path))]) {
     try {

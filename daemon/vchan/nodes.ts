@@ -1,5 +1,5 @@
 /**
- * The nodes of one libxenvchan server of ours in xenstore. Takes back exactly what it has written: other
+ * The nodes of one libxenvchan server of ours in xenstore. Removes exactly what it has written: other
  * programs of this domain may have nodes at the same place.
  */
 import { isXsockError } from '../errors.js';
@@ -24,20 +24,20 @@ export class VchanNodes {
     ];
   }
 
-  /** Tells the peer of this channel, in the place of an earlier one. */
+  /** Publishes this channel, in the place of an earlier one. */
   async publish(ringRef: GrantRef, eventChannel: EventChannelPort): Promise<void> {
     const nodes = new Map([
       [`${this.#path}/${RING_REF}`, String(ringRef)],
       [`${this.#path}/${EVENT_CHANNEL}`, String(eventChannel)],
     ]);
-    // Before the transaction: should its answer be lost with the connection, the nodes may be there.
+    // Before the transaction: should its answer be lost with the connection, the nodes may exist.
     this.#written = nodes;
     await this.#xenstore.transaction(async operations => {
       for (const [node, value] of nodes) {
         await operations.write(node, value);
         await operations.setPermissions(node, this.#permissions);
       }
-      // Its watch fires on what is below only if it may read the directory, too, once that is removed.
+      // Its watch fires on a removal of the directory only if it may read that, too.
       await operations.setPermissions(this.#path, this.#permissions);
     });
   }
@@ -77,7 +77,7 @@ async function isEmpty(operations: XenstoreOperations, directory: string): Promi
   }
 }
 
-/** Removed by somebody, or (EACCES) given to somebody: the domain was restored under another domid. */
+/** Removed by another program, or (EACCES) another domain's by now: this one was restored under another domid. */
 function isGone(error: unknown): boolean {
   return isXsockError(error, 'XENSTORE', 'ENOENT') || isXsockError(error, 'XENSTORE', 'EACCES');
 }

@@ -1,7 +1,7 @@
 /**
  * An export as a plain libxenvchan server for one peer: offers a channel, and a new one each time that a
- * stream has ended. A new offer has new numbers in xenstore, so a client that comes back quickly never
- * meets the old one.
+ * stream has ended. A new offer has new numbers in xenstore, so a client that reconnects quickly never
+ * finds the old one.
  */
 import type { ExportConfig, VchanOffer } from '../config/config.js';
 import type { VchanEvent, VchanOfferAddress, VchanPlane } from '../dataplane/vchan.js';
@@ -32,11 +32,11 @@ export class VchanServer {
   readonly #nodes: VchanNodes;
   readonly #log: LineLog;
   #relay: VchanOfferAddress | undefined;
-  /** The nodes name the relay there is, for all we know. */
+  /** The nodes name the current relay, as far as we know. */
   #published = false;
   #failures = 0;
   #retry: NodeJS.Timeout | undefined;
-  /** Offers are made and nodes written one after the other. */
+  /** Offers and writes of nodes are serialised. */
   #turn: Promise<void> = Promise.resolve();
   #stopped = false;
 
@@ -65,7 +65,7 @@ export class VchanServer {
     this.#again();
   }
 
-  /** What we published may be lost. The channel is as it was, with whoever uses it. */
+  /** What we published may be lost. The channel is unchanged, and so is its client. */
   publishAgain(): void {
     this.#published = false;
     this.#next(() => this.#begin());
@@ -111,7 +111,7 @@ export class VchanServer {
       this.#relay = await this.#parts.plane.serve(this.#offer.peer, RING_ORDER, this.#target);
     }
     if (!this.#published) {
-      // Before it is written: whoever asks meanwhile has it written once more.
+      // Before it is written: a request meanwhile causes one more write.
       this.#published = true;
       const { ringRef, eventChannel } = this.#relay;
       try {

@@ -26,7 +26,7 @@ export interface VchansParts {
   readonly onPortsResting: () => void;
 }
 
-/** A configuration whose listeners are open, though not in their places yet. One of the two has to follow. */
+/** A configuration whose listeners are open, but not yet at their paths. One of the two calls has to follow. */
 export interface PreparedVchans {
   /** Puts it in force; what fails now is logged and does not stop the rest. */
   commit(): Promise<void>;
@@ -45,7 +45,7 @@ interface RunningClient {
   readonly part: VchanClient;
 }
 
-/** What of an export matters to its server. */
+/** The part of an export that its server depends on. */
 interface ServerSettings {
   readonly peer: DomId;
   readonly path: string;
@@ -117,7 +117,7 @@ export class Vchans {
     this.#plane?.settleHypervisor();
   }
 
-  /** Ends all streams at once: there is nothing that a raw peer could be told. */
+  /** Resets all streams: there is no goodbye for a raw peer. */
   async stop(): Promise<void> {
     await this.#commit([], [], []);
     const plane = this.#plane;
@@ -149,13 +149,13 @@ export class Vchans {
     listeners: readonly ListenerSettings[],
     opened: readonly RunningClient[],
   ): Promise<void> {
-    // First, so that a listener that takes the place of another is never missed.
+    // First, so that a listener that replaces another at its path is never missing.
     for (const { listener, settings } of opened) {
       try {
         listener.moveToPlace();
       } catch (error) {
         const log = this.#parts.logs.of(settings.peer);
-        log.error({ err: error, path: settings.path }, 'the socket cannot appear');
+        log.error({ err: error, path: settings.path }, 'failed to move the socket into place');
       }
     }
     const wanted = new Set([...offers.map(({ settings }) => settings), ...listeners].map(keyOf));
@@ -181,7 +181,7 @@ export class Vchans {
       await stopped;
     } catch (error) {
       const log = this.#parts.logs.of(running.settings.peer);
-      log.warn({ err: error }, 'a raw vchan did not end in order');
+      log.warn({ err: error }, 'failed to close a raw vchan in order');
     }
   }
 

@@ -1,6 +1,6 @@
 /**
- * The xenstore client: keeps a connection and makes it anew when it is lost, with all watches set again;
- * runs transactions until they get through.
+ * The xenstore client: keeps a connection and re-establishes it when it is lost, with all watches set again;
+ * repeats transactions until they succeed.
  */
 import { isXsockError, XsockError } from '../errors.js';
 import { Connection } from './connection.js';
@@ -22,7 +22,7 @@ export interface XenstoreOptions {
   readonly reconnectDelay?: (attempt: number) => number;
   /** Milliseconds before the nth repetition of a transaction. Default: up to 2 to the n, random. */
   readonly retryDelay?: (attempt: number) => number;
-  /** Milliseconds after the nth refusal of a watch in a row (n from 1). Default: 1,000 doubling to 60,000. */
+  /** Milliseconds after the nth consecutive refusal of a watch (n from 1). Default: 1,000 doubling to 60,000. */
   readonly refusedDelay?: (refusals: number) => number;
   /** Milliseconds that xenstored has for each answer, see Connection. Default: ANSWER_TIMEOUT. */
   readonly answerTimeout?: number;
@@ -30,7 +30,7 @@ export interface XenstoreOptions {
 
 /**
  * Milliseconds, far above what a busy xenstored takes. One that does not answer has hung: nothing that waits for
- * it (a start, a stop, a reload) may wait for ever.
+ * it (a start, a stop, a reload) may wait forever.
  */
 const ANSWER_TIMEOUT = 10_000;
 
@@ -45,9 +45,9 @@ export class XenstoreClient implements Xenstore {
   readonly #problemListeners: WatchProblemListener[] = [];
   #connection: Connection | undefined;
   #reconnect: NodeJS.Timeout | undefined;
-  /** Attempts to reconnect since the listeners were last told of a connection. */
+  /** Attempts to reconnect since the listeners were last informed of a connection. */
   #attempts = 0;
-  /** What the listeners were told last. */
+  /** The last state reported to the listeners. */
   #told = true;
   #closed = false;
 
@@ -185,7 +185,7 @@ export class XenstoreClient implements Xenstore {
       return;
     }
     await this.#watches.setAll();
-    // Gone again meanwhile: #lost() has then begun anew.
+    // Gone again meanwhile: #lost() has then started over.
     if (connection !== undefined && connection === this.#connection) {
       this.#attempts = 0;
       this.#tell(true);

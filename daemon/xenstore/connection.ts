@@ -1,7 +1,7 @@
 /**
  * One connection to xenstored: requests out, answers in by request id, watch events aside. Knows
- * nothing of reconnecting. Ends with the first fault, a missing answer included, and then fails everything
- * that waits.
+ * nothing of reconnecting. Ends with the first fault, a missing answer included, and then fails all pending
+ * requests.
  */
 import type { Duplex } from 'node:stream';
 import { messageOf, XsockError } from '../errors.js';
@@ -9,7 +9,7 @@ import { encodeMessage, type Message, MessageDecoder, MessageType, splitFields }
 
 interface Waiting {
   readonly message: Omit<Message, 'requestId'>;
-  /** Of the connection's clock, since it was sent. */
+  /** Ticks of the connection's clock since it was sent. */
   ticks: number;
   readonly resolve: (answer: Message) => void;
   readonly reject: (error: XsockError) => void;
@@ -21,18 +21,18 @@ export interface ConnectionHandlers {
 }
 
 export interface ConnectionLimits {
-  /** Requests that may be under way, as the transport says. */
+  /** Requests that may be in flight, as the transport says. */
   readonly maxOutstanding: number;
   /**
    * Milliseconds that xenstored has at least for an answer, at most half as many more. Answers come in order: a
-   * missing one holds up all, so the connection ends, and with it what was asked and not answered.
+   * missing one holds up all, so the connection ends, and with it all unanswered requests.
    */
   readonly answerTimeout: number;
 }
 
 /**
  * Time is counted in ticks of half the limit: while this process is stopped, or its domain paused, there is one at
- * most, so that xenstored's answers that wait to be read are not taken for missing ones.
+ * most, so that answers of xenstored that are still unread are not taken for missing ones.
  */
 const TICKS = 2;
 
@@ -131,7 +131,7 @@ export class Connection {
     }
     const waiting = this.#outstanding.get(message.requestId);
     if (waiting === undefined) {
-      this.#end(gone(`it answered request ${message.requestId}, which nobody made`));
+      this.#end(gone(`it answered request ${message.requestId}, which was not sent`));
       return;
     }
     this.#outstanding.delete(message.requestId);

@@ -11,7 +11,7 @@ import type { XenstoreTransport } from './transport.js';
 import { encodeMessage, joinFields, MessageDecoder, MessageType } from './wire.js';
 
 /**
- * Linux (seen on 6.1) hands a request to its xenbus thread where it lies, in the buffer of the open file,
+ * Linux (seen on 6.1) passes a request to its xenbus thread in place, in the buffer of the open file,
  * and takes the next one into the same buffer: a second request before the answer overwrites the first.
  */
 const DEVICE_MAX_OUTSTANDING = 1;
@@ -24,7 +24,7 @@ export type OpenDevice = (
 
 const openNative: OpenDevice = (path, onData) => new (loadNative().CharacterDevice)(path, onData);
 
-/** Lends a device the form of a stream; the addon reads, writes are short and done at once. */
+/** Gives a device the form of a stream; the addon reads, writes are short and synchronous. */
 class DeviceStream extends Duplex {
   readonly #device: NativeCharacterDevice;
 
@@ -40,7 +40,7 @@ class DeviceStream extends Duplex {
   }
 
   override _read(): void {
-    // The addon pushes whatever comes: xenstored sends only what was asked for or is watched.
+    // The addon pushes whatever arrives: xenstored sends only what was asked for or is watched.
   }
 
   /** One message at a time, as Connection writes them. */
@@ -64,7 +64,7 @@ class DeviceStream extends Duplex {
   }
 }
 
-/** What xenstored says against a watch (a quota, say) is the write's errno; a socket would bring an answer. */
+/** xenstored's refusal of a watch (a quota, say) is the write's errno; on a socket it is an answer. */
 function asAnswer(request: Buffer, error: unknown): Buffer | undefined {
   const [message] = new MessageDecoder().push(request);
   const aboutWatch = message?.type === MessageType.watch || message?.type === MessageType.unwatch;

@@ -62,7 +62,7 @@ export class Operations implements XenstoreOperations {
     await this.#request('setPermissions', path, joinFields(permissions.map(formatPermission)));
   }
 
-  /** DIRECTORY_PART: the list in pieces, from the start again when the node changes meanwhile. */
+  /** DIRECTORY_PART: the list in parts, restarted when the node changes meanwhile. */
   async #listInParts(path: string): Promise<readonly string[]> {
     for (;;) {
       let text = '';

@@ -1,5 +1,5 @@
 /**
- * Where xsock's nodes are in xenstore. Every node is written by the domain below whose home it lies and
+ * The paths of xsock's nodes in xenstore. Every node is written by the domain below whose home it lies and
  * readable by one peer; the layout of an offer is that of a libxenvchan server (base path of at most 49
  * bytes, since libxenvchan cuts longer ones).
  */
@@ -24,12 +24,12 @@ export function domainName(domid: DomId): string {
   return `/local/domain/${domid}/name`;
 }
 
-/** `/vm/<uuid>`: the toolstack's word for which domain this is, whatever its domid. */
+/** `/vm/<uuid>`: identifies the domain for the toolstack, whatever its domid. */
 export function domainVm(domid: DomId): string {
   return `/local/domain/${domid}/vm`;
 }
 
-/** What domain 0 tells chosen guests of the domains of the host; its daemon writes it. */
+/** Domain 0's directory of the host's domains for chosen guests; its daemon writes it. */
 export const DIRECTORY = '/local/domain/0/data/xsock/directory';
 
 export function directoryEntry(domid: DomId): string {

@@ -1,6 +1,6 @@
 /**
- * Transactions of one client, one after the other. Those of one daemon touch the same parent nodes, so that at the
- * same time they would only make each other begin again; and a guest may have no more than ten open.
+ * Transactions of one client, one after the other. Those of one daemon touch the same parent nodes, so that concurrent
+ * ones would only make each other start over; and a guest may have no more than ten open.
  */
 import { isXsockError } from '../errors.js';
 import type { Connection } from './connection.js';
@@ -24,7 +24,7 @@ export class Transactions {
     this.#retryDelay = retryDelay;
   }
 
-  /** After those asked for before. Throws what `body` throws, or what xenstored says. */
+  /** Runs after earlier ones. Throws what `body` throws, or xenstored's error. */
   run<T>(body: (operations: XenstoreOperations) => Promise<T>): Promise<T> {
     const result = this.#turn.then(() => this.#attempt(body));
     this.#turn = result.catch(() => undefined);

@@ -1,4 +1,4 @@
-/** How bytes get to xenstored: the part that differs between dom0, guests and the loopback machine. */
+/** The transport to xenstored: the part that differs between dom0, guests and the loopback machine. */
 import { createConnection } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { messageOf, XsockError } from '../errors.js';
@@ -9,11 +9,11 @@ const SOCKET_MAX_OUTSTANDING = 16;
 export interface XenstoreTransport {
   /** For people: where it leads. */
   readonly description: string;
-  /** Requests that may be under way on one connection. */
+  /** Requests that may be in flight on one connection. */
   readonly maxOutstanding: number;
   /**
-   * A request for or against a watch holds up this whole process, uninterruptibly, until xenstored has answered: it
-   * is made only just after xenstored has answered something else.
+   * Setting or removing a watch blocks this whole process, uninterruptibly, until xenstored has answered: it
+   * is done only just after xenstored has answered something else.
    */
   readonly watchesBlock: boolean;
   /** A new connection. Throws `XENSTORE_GONE` if nobody answers. */

@@ -1,6 +1,6 @@
 /**
- * The watches that a client's users have asked for. They outlive connections: each is set on every new one, and
- * asked for again with back-off where xenstored refuses it, so that no user has to think of either.
+ * The watches of a client's users. They outlive connections: each is set on every new one, and
+ * retried with back-off where xenstored refuses it, so that users need not handle either.
  */
 import { isXsockError, messageOf, type XsockError } from '../errors.js';
 import type { Connection } from './connection.js';
@@ -14,11 +14,11 @@ interface Registered {
   readonly path: string;
   readonly token: string;
   readonly onEvent: (changed: string) => void;
-  /** The connection on which it is set, or was asked for: never twice. */
+  /** The connection on which it is set, or was requested: never twice. */
   on: Connection | undefined;
   /** Why it is not set; undefined while it is. */
   problem: string | undefined;
-  /** Refusals in a row. */
+  /** Consecutive refusals. */
   refusals: number;
   retry: NodeJS.Timeout | undefined;
 }
@@ -26,7 +26,7 @@ interface Registered {
 export interface WatchRegistryParts {
   /** As the transport says. */
   readonly watchesBlock: boolean;
-  /** Milliseconds until a watch that was refused `refusals` times in a row is asked for again. */
+  /** Milliseconds until a watch that was refused `refusals` times in a row is retried. */
   readonly retryDelay: (refusals: number) => number;
   readonly onProblem: WatchProblemListener;
 }
@@ -66,7 +66,7 @@ export class WatchRegistry {
     this.#watches.get(token)?.onEvent(path);
   }
 
-  /** There is a connection; setAll() comes when it shall be used for the watches that there are. */
+  /** There is a connection; setAll() follows to set the existing watches on it. */
   connected(connection: Connection): void {
     this.#connection = connection;
   }
@@ -147,7 +147,7 @@ export class WatchRegistry {
       return;
     }
     try {
-      // After the request that sets it, should that be under way: xenstored answers in order.
+      // After the request that sets it, should that be in flight: xenstored answers in order.
       await this.#ask(watch.on, 'unwatch', watch);
     } catch (error) {
       // ENOENT: it has just been refused.
@@ -160,7 +160,7 @@ export class WatchRegistry {
   }
 }
 
-/** Resolves when xenstored has answered, whatever it says. Throws `XENSTORE_GONE`. */
+/** Resolves when xenstored has answered, with success or an error. Throws `XENSTORE_GONE`. */
 async function alive(connection: Connection): Promise<void> {
   try {
     await connection.request(MessageType.read, 0, joinFields([OWN_DOMID]));

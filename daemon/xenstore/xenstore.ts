@@ -1,9 +1,9 @@
 /**
- * What the daemon asks of xenstore, whatever carries it. Paths are absolute or relative to the domain's
+ * The operations on xenstore, independent of the transport. Paths are absolute or relative to the domain's
  * own home; never with a trailing slash. Values are UTF-8 text.
  *
- * Errors: XsockError `XENSTORE` with `errno` (ENOENT, EACCES, ENOSPC, EINVAL, ...) when xenstored says
- * no; `XENSTORE_GONE` when the connection was lost; `XENSTORE_INVALID` when the request would break
+ * Errors: XsockError `XENSTORE` with `errno` (ENOENT, EACCES, ENOSPC, EINVAL, ...) when xenstored
+ * refuses; `XENSTORE_GONE` when the connection was lost; `XENSTORE_INVALID` when the request would break
  * xenstore's rules (nothing was sent).
  */
 
@@ -33,24 +33,24 @@ export interface Watch {
   close(): Promise<void>;
 }
 
-/** Told when xenstored refuses a watch, and (`problem` undefined) when it has accepted it after all. */
+/** Called when xenstored refuses a watch, and (`problem` undefined) when it has later accepted it. */
 export type WatchProblemListener = (path: string, problem: string | undefined) => void;
 
 export interface Xenstore extends XenstoreOperations {
   /**
-   * Runs `body` in a transaction, after those asked for before; again from the start when xenstored answers
+   * Runs `body` in a transaction, after earlier ones; repeats it when xenstored answers
    * EAGAIN (bounded). A body must not begin another one.
    */
   transaction<T>(body: (operations: XenstoreOperations) => Promise<T>): Promise<T>;
   /**
    * Calls back with the path that changed at or below `path` (or a special path such as
-   * `@introduceDomain`). Fires once at once, and once after every reconnect: always look again.
+   * `@introduceDomain`). Fires once when it is set, and once after every reconnect: always read again.
    *
    * The watch holds until it is closed. Without a connection, or when the connection is lost meanwhile, it
-   * is set by the next one; a refused one (a quota) is asked for again. Throws `XENSTORE_INVALID` alone.
+   * is set by the next one; a refused one (a quota) is retried. Throws `XENSTORE_INVALID` alone.
    */
   watch(path: string, onEvent: (changed: string) => void): Promise<Watch>;
-  /** Told when the connection is lost (false), and when it is back and all watches were asked for (true). */
+  /** Called when the connection is lost (false), and when it is back and all watches were requested (true). */
   onConnection(listener: (connected: boolean) => void): void;
   onWatchProblem(listener: WatchProblemListener): void;
   close(): Promise<void>;

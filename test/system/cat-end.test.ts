@@ -82,5 +82,5 @@ t.test('the own daemon is killed in the middle', async t => {
   child.stdin.write('hello');
   await once(child.stdout, 'data');
   await killDaemon(low);
-  t.match(await finished, { code: 1, stdout: 'hello', stderr: /it cannot be told how it ended/ });
+  t.match(await finished, { code: 1, stdout: 'hello', stderr: /it is unknown how it ended/ });
 });

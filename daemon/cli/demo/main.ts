@@ -1,7 +1,7 @@
 /**
  * `npm run demo`: three domains on a loopback machine, each with its own daemon; real services in two of
- * them, unmodified clients in the others. Ends with 0 if every step did what it says. `-- --keep` stays
- * up for experiments by hand.
+ * them, unmodified clients in the others. Exits with 0 if every step succeeded. `-- --keep` stays
+ * up for manual experiments.
  */
 import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
@@ -36,7 +36,7 @@ function step(text: string): void {
 }
 
 function configOf(dir: string, domid: number): string {
-  // Guests find domain 0 by themselves; two guests are told of each other.
+  // Guests find domain 0 automatically; two guests have to list each other.
   const peers =
     domid === 1 ? '[{domid: 0}, {domid: 2, name: admin}]' : '[{domid: 0}, {domid: 1, name: web}]';
   const exports = [
@@ -147,7 +147,9 @@ async function showPolicyAndSpeed(dir: string): Promise<void> {
   say('   domain 2 (admin) sees it, domain 0 does not.');
 
   step('Speed, through the rings, between two Node programs on this machine:');
-  say(`   throughput ${Math.round(await throughput(echo, 200e6))} MB/s there and back at once`);
+  say(
+    `   throughput ${Math.round(await throughput(echo, 200e6))} MB/s in both directions together`,
+  );
   say(`   round trip ${await roundTrip(echo, 2000)} us (median of 2000, 64 bytes)`);
 }
 
@@ -173,7 +175,7 @@ async function demo(keep: boolean): Promise<void> {
   const processes = new Processes();
   let stopServices = (): void => undefined;
   try {
-    step('A loopback machine plays Xen: three domains, each with a daemon of its own.');
+    step('A loopback machine emulates Xen: three domains, each with a daemon of its own.');
     await startDomains(dir, processes);
     step('Services on plain UNIX sockets: XML-RPC in domain 0, HTTP and echo in domain 1.');
     stopServices = await startServices(dir, processes);
@@ -183,7 +185,7 @@ async function demo(keep: boolean): Promise<void> {
       showHowToGoOn(dir);
       await interrupted();
     }
-    say('\nAll steps did what they say. Everything is stopped and removed again.');
+    say('\nAll steps succeeded. Everything is stopped and removed again.');
   } catch (error) {
     say(`\nStep ${steps} failed: ${messageOf(error)}\n${processes.tails()}`);
     process.exitCode = 1;

@@ -1,4 +1,4 @@
-/** The demo's processes: started, waited for and ended by pid, whatever happens. */
+/** The demo's processes: started, awaited and ended by pid, whatever happens. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { messageOf } from '../../errors.js';
@@ -40,7 +40,7 @@ export class Processes {
     return process.output.trim();
   }
 
-  /** The last lines of everything that runs or ran, for whoever has to find out what went wrong. */
+  /** The last lines of every process, for finding out what went wrong. */
   tails(): string {
     return this.#all
       .map(({ name, output }) => {
@@ -61,7 +61,7 @@ export class Processes {
   }
 }
 
-/** The first result of `ask` that is no error: other processes come up in their own time. */
+/** The first result of `ask` that is no error: other processes need time to start. */
 export async function until<T>(what: string, ask: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + DEADLINE_MS;
   for (;;) {

@@ -1,4 +1,4 @@
-/** What a request is answered with when it fails: one of the names of io/xs_wire.h. */
+/** The error of a failed request: one of the names of io/xs_wire.h. */
 
 export type Errno =
   | 'EINVAL'

@@ -1,4 +1,4 @@
-/** What the toolstack puts into xenstore for a domain, as libxl does. */
+/** The nodes that the toolstack creates in xenstore for a domain, as libxl does. */
 import type { Permission } from '../../xenstore/xenstore.js';
 import { DEFAULT_LIMITS } from './limits.js';
 import { PRIVILEGED } from './permissions.js';

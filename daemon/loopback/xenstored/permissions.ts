@@ -28,7 +28,7 @@ export function mayWrite(node: Node, domid: number): boolean {
 }
 
 /**
- * What a dead domain's rights become: its nodes are domain 0's, for nobody else to see, and it is named
+ * What a dead domain's rights become: its nodes become domain 0's, unreadable for others, and it is named
  * nowhere any more. A new domain with the same domid inherits nothing (XSA-322).
  */
 export function withoutDomain(

@@ -179,7 +179,7 @@ function domidField(call: Call): number {
   return domid;
 }
 
-/** Here the machine is the toolstack: domains come and go by its own door. */
+/** The machine itself is the toolstack: domains are created and destroyed through its control socket. */
 function toolstackOnly({ session }: Call): Buffer {
   throw new StoreError(session.domid === PRIVILEGED ? 'ENOSYS' : 'EACCES');
 }
@@ -221,7 +221,7 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   [MessageType.setTarget, toolstackOnly],
 ]);
 
-/** The answer to any message, whatever it is. */
+/** The answer to any message. */
 export function answerRequest(store: Store, session: Session, message: Message): Message {
   const handler = HANDLERS.get(message.type);
   const { type, requestId, transaction } = message;

@@ -13,7 +13,7 @@ interface SessionWatch {
   /** Absolute, or a special path. */
   readonly path: string;
   readonly token: string;
-  /** Set by a path relative to the home: events are told likewise. */
+  /** Set with a path relative to the home: events use the same form. */
   readonly relativeTo: string | undefined;
 }
 

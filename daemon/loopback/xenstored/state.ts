@@ -1,7 +1,7 @@
 /**
  * What the store holds, and the operations on it: each takes a state and gives the next one, or throws
  * StoreError. A state is immutable; a transaction is a state of its own. What was touched and what
- * changed is told to an Observer.
+ * changed is reported to an Observer.
  */
 import type { Permission } from '../../xenstore/xenstore.js';
 import { StoreError } from './errors.js';
@@ -19,9 +19,9 @@ export interface State {
 
 export interface Change {
   readonly path: Path;
-  /** For the question who may hear of it: the node after the change, or before its removal. */
+  /** To decide who may be notified: the node after the change, or before its removal. */
   readonly node: Node;
-  /** A node that went with its parent: only watches on exactly this path hear of it. */
+  /** A node that was removed with its parent: only watches on exactly this path fire. */
   readonly exact: boolean;
 }
 
@@ -59,7 +59,7 @@ function adjust(owned: State['owned'], domid: number, by: number): Map<number, n
   return result;
 }
 
-/** The node itself, or what to say about one that is not there: nothing, to those who may not look. */
+/** The node itself, or the error for a missing one: EACCES for those who may not read there. */
 function lookUp(state: State, actor: Actor, path: Path): Node {
   actor.observer.touched(path);
   const node = findNode(state.root, path);
@@ -221,7 +221,7 @@ export function setNodePermissions(
   };
 }
 
-/** A domain is gone for good: nothing names it any more. */
+/** A domain is gone for good: removes every reference to it. */
 export function forgetDomain(state: State, domid: number): State {
   const generation = state.generation + 1;
   let { root, owned } = state;

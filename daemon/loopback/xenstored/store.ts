@@ -1,4 +1,4 @@
-/** The store: the state that counts, who is connected, who hears of what. Single-threaded, no I/O. */
+/** The store: the committed state, the connected sessions, the delivery of events. Single-threaded, no I/O. */
 import { StoreError } from './errors.js';
 import type { XenstoredLimits } from './limits.js';
 import { PRIVILEGED } from './permissions.js';
@@ -51,7 +51,7 @@ export class Store {
     }
   }
 
-  /** Outside of any transaction, on whatever behalf the operation says. */
+  /** Outside of any transaction, for the domain that the operation names. */
   applyNow(operation: Operation): void {
     const changes: Change[] = [];
     this.#state = operation(this.#state, {
@@ -73,7 +73,7 @@ export class Store {
     return id;
   }
 
-  /** Throws EAGAIN if it has to be done again; it is over in any case. */
+  /** Throws EAGAIN if it has to be repeated; it has ended in any case. */
   endTransaction(session: Session, id: number, commit: boolean): void {
     const transaction = this.#transaction(session, id);
     session.transactions.delete(id);

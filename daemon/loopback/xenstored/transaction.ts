@@ -1,5 +1,5 @@
 /**
- * One transaction: works on a snapshot, remembers what it depended on, and is played again on the real
+ * One transaction: works on a snapshot, records what it depended on, and is replayed on the real
  * state when it ends, unless any of that has changed meanwhile (EAGAIN).
  */
 import { StoreError } from './errors.js';
@@ -7,7 +7,7 @@ import type { XenstoredLimits } from './limits.js';
 import type { Change, Observer, State } from './state.js';
 import { findNode, joinPath, type Path } from './tree.js';
 
-/** A request that changes the store, to be played on any state. */
+/** A request that changes the store, replayable on any state. */
 export type Operation = (state: State, observer: Observer) => State;
 
 const SILENT: Observer = { touched: () => undefined, changed: () => undefined };
@@ -27,7 +27,7 @@ export class Transaction {
     return this.#state;
   }
 
-  /** Told what a reading request touched. */
+  /** Records what a reading request touched. */
   get observer(): Observer {
     return { ...SILENT, touched: path => this.#depends.set(joinPath(path), path) };
   }
@@ -37,7 +37,7 @@ export class Transaction {
     this.#operations.push(operation);
   }
 
-  /** The state after the transaction, with everything that changed; EAGAIN if it must be done again. */
+  /** The state after the transaction, with everything that changed; EAGAIN if it must be repeated. */
   commit(current: State): { readonly state: State; readonly changes: readonly Change[] } {
     for (const path of this.#depends.values()) {
       const before = findNode(this.#base.root, path)?.generation;

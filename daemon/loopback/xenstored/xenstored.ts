@@ -1,6 +1,6 @@
 /**
- * The loopback machine's xenstored: Xen's wire protocol on one UNIX socket per domain. Whoever connects
- * to a domain's socket acts as that domain.
+ * The loopback machine's xenstored: Xen's wire protocol on one UNIX socket per domain. A client
+ * of a domain's socket acts as that domain.
  */
 
 import { chmod } from 'node:fs/promises';
@@ -24,7 +24,7 @@ export class Xenstored {
     this.#store = new Store({ ...DEFAULT_LIMITS, ...limits });
   }
 
-  /** Opens the socket that stands for the domain's access (mode 0600). */
+  /** Opens the socket that gives the domain's access (mode 0600). */
   async listen(domid: number, socketPath: string): Promise<void> {
     const connections = new Set<Connection>();
     const server = createServer({ allowHalfOpen: false }, socket => {
@@ -51,7 +51,7 @@ export class Xenstored {
     }
   }
 
-  /** Those who could read the nodes hear of it: that is how a guest notices a peer's end. */
+  /** Watches of those who could read the nodes fire: that is how a guest notices a peer's end. */
   removeHome(domid: number): void {
     const home = this.#domains.get(domid)?.home;
     if (home !== undefined) {
@@ -59,7 +59,7 @@ export class Xenstored {
     }
   }
 
-  /** The domain is there: fires `@introduceDomain`. */
+  /** The domain exists: fires `@introduceDomain`. */
   introduce(domid: number): void {
     this.#store.introduce(domid);
   }

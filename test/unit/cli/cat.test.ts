@@ -126,12 +126,12 @@ t.test('a daemon that cannot tell, or has ended, is no success', async t => {
   const run = await serve(t, socket => socket.end(), model);
   t.match(await runProgram(t, XSOCK, ['--run', run, 'cat', '0', 'svc']), {
     code: 1,
-    stderr: /was cut: it cannot be told how it ended: for some reason\n$/,
+    stderr: /was cut: it is unknown how it ended: for some reason\n$/,
   });
   rmSync(join(run, 'control'));
   t.match(await runProgram(t, XSOCK, ['--run', run, 'cat', '0', 'svc']), {
     code: 1,
-    stderr: /it cannot be told how it ended: nobody answers at/,
+    stderr: /it is unknown how it ended: nobody answers at/,
   });
 });
 
@@ -139,7 +139,7 @@ t.test('what cannot be reached', async t => {
   const run = temporaryDirectory(t);
   t.match(await runProgram(t, XSOCK, ['--run', run, 'cat', '0', 'svc']), {
     code: 1,
-    stderr: /cannot connect to '.*\/0\/svc': ENOENT: that domain does not offer it/,
+    stderr: /cannot connect to '.*\/0\/svc': ENOENT: that domain does not announce it/,
   });
   mkdirSync(join(run, '0'));
   writeFileSync(join(run, '0', 'svc'), '');

@@ -35,7 +35,7 @@ t.test('status', async t => {
   t.match(stdout, 'xsockd 9.8.7, pid 4321, up 1 h 2 min');
   t.match(stdout, /^1 +web +up +.* 45 us +1 +1 +1\.5 KiB +5\.0 MiB +-$/m);
   t.match(stdout, /^2 +evil\\x1b\[2J.* down .*corrupt: frame of 70000 bytes$/m);
-  t.match(stdout, /^PROBLEM +1 socket\(s\) cannot be made, trying again: 'xsock ls' says why$/m);
+  t.match(stdout, /^PROBLEM +1 socket\(s\) could not be created, retrying: 'xsock ls' says why$/m);
   t.match(stdout, /^last refusal: refused domain 2 'evil\\x1b.*', denied, \d+ d/m);
   t.notOk(actsOnTerminal(stdout));
   const json = await xsock('status', '--json');
@@ -55,7 +55,7 @@ t.test('status tells of the last reload', async t => {
   const failed = await tell({ at: Date.now() - 60_000, ok: false, error });
   t.match(
     failed.stdout,
-    /^RELOAD {4}failed \d+ min \d+ s ago, the earlier configuration is in force:\n {10}12 problems/m,
+    /^RELOAD {4}failed \d+ min \d+ s ago, keeping the current configuration:\n {10}12 problems/m,
   );
   t.match(failed.stdout, /^ {10}\('xsock check' lists all\)$/m);
   t.notOk(actsOnTerminal(failed.stdout));
@@ -199,8 +199,8 @@ t.test('check warns of names that nobody has, as far as the daemon knows', async
     /its\.yaml:2:29: imports\[1\]: warning: "db" matches nobody now: no domain/,
   ]);
   t.match(await warningsIn(3), [
-    /"app" matches nobody: domain 3 is told no names; use its domid, .* directory\.trust here/,
-    /"db" matches nobody: domain 3 is told no names/,
+    /"app" matches nobody: domain 3 cannot look up names; use its domid, .* directory\.trust here/,
+    /"db" matches nobody: domain 3 cannot look up names/,
   ]);
 });
 

@@ -31,7 +31,7 @@ const TABLE: readonly (readonly [string, string, string, readonly RegExp[]])[] =
     'peers',
     '{}',
     'peers: [{domid: 3}]',
-    [/^peer domain 3 added$/, /^peers are found in another way$/],
+    [/^peer domain 3 added$/, /^peer discovery mode changed$/],
   ],
 ];
 for (const [what, before, after, sentences] of TABLE) {

@@ -271,8 +271,8 @@ t.test('what could not be made is tried again until it can be', async t => {
   });
   t.same(readdirSync(join(run, '5')), ['a', 'b', 'c']);
   const logged = (text: string) => lines.filter(line => line.includes(text)).length;
-  t.equal(logged('failed to make service socket'), 1, 'told once');
-  t.equal(logged('made after all'), 3);
+  t.equal(logged('failed to create service socket'), 1, 'told once');
+  t.equal(logged('created on retry'), 3);
   await view.close();
 });
 
