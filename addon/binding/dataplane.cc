@@ -32,13 +32,13 @@ pump::Pumps& opened(const std::shared_ptr<pump::Pumps>& pumps) {
     return binding::opened(pumps, "the data plane is closed");
 }
 
-std::vector<pump::Underneath> hypervisors_from_js(const Napi::Object& options) {
+std::vector<pump::HypervisorHandles> hypervisors_from_js(const Napi::Object& options) {
     const std::uint32_t count = options.Get("pumps").ToNumber().Uint32Value();
     if (count < 1 || count > abi::kMaxLanes) {
         sys::throw_errno("pumps", EINVAL);
     }
     const Napi::Object where = options.Get("hypervisor").As<Napi::Object>();
-    std::vector<pump::Underneath> result;
+    std::vector<pump::HypervisorHandles> result;
     for (std::uint32_t i = 0; i < count; ++i) {
         result.push_back({connect_hypervisor(where), hypervisor::make_self_hypervisor()});
     }

@@ -3,11 +3,11 @@
 // runs on both.
 //
 // Threads: GrantedMemory, and what it hands out, may be used on any thread. Of Doorbells
-// allocate_unbound(), bind_interdomain(), close() and resting() may be called from any thread; the
-// others belong to the pump thread, once the pump runs. Whatever asks the hypervisor for something
-// or gives it back may block (a loopback machine is a process, which may be stopped), so the pump
-// thread calls none of it; fd(), notify(), drain() and unmask() never block. Errors: every call
-// that can fail throws std::system_error with the errno of the hypervisor.
+// allocate_unbound(), bind_interdomain(), close() and deferred_closes() may be called from any
+// thread; the others belong to the pump thread, once the pump runs. Whatever asks the hypervisor
+// for something or gives it back may block (a loopback machine is a process, which may be stopped),
+// so the pump thread calls none of it; fd(), notify(), drain() and unmask() never block. Errors:
+// every call that can fail throws std::system_error with the errno of the hypervisor.
 #pragma once
 
 #include <cstddef>
@@ -81,13 +81,14 @@ class Doorbells {
     // Binds to a port that `peer` allocated for us. Unmasked, and rung once at once, as Xen does.
     virtual EventChannelPort bind_interdomain(DomId peer, EventChannelPort peer_port) = 0;
     // Closes a port; the peer's end goes back to unbound. Unknown ports are ignored. Where that is
-    // not safe before the caller has made sure of the domain (see settle()), the port rests.
+    // not safe before the caller has made sure of the domain (see close_deferred()), the port
+    // rests.
     virtual void close(EventChannelPort port) noexcept = 0;
     // How many ports rest: closed, not heard of any more, but not given back.
-    [[nodiscard]] virtual std::size_t resting() const noexcept { return 0; }
+    [[nodiscard]] virtual std::size_t deferred_closes() const noexcept { return 0; }
     // Gives back those that rest. The caller has made sure, after they were closed, that the domain
     // is the one that it was, and not restored from an image: abandon() instead.
-    virtual void settle() noexcept {}
+    virtual void close_deferred() noexcept {}
     // Rings the other end; does nothing if nobody is there (as Xen's EVTCHNOP_send).
     virtual void notify(EventChannelPort port) noexcept = 0;
     // Fills `out` with ports that rang, each masked from now on until unmask(). Never blocks.

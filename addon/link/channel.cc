@@ -166,7 +166,7 @@ Channel::Channel(ChannelMemory memory) noexcept
     }
 }
 
-void Channel::say_live() noexcept {
+void Channel::mark_live() noexcept {
     ring::store_release(own_live_, abi::kLive);
     request_notify(abi::kNotifyWrite);
 }

@@ -93,9 +93,9 @@ class Channel {
     [[nodiscard]] ring::Consumer& consumer() noexcept { return consumer_; }
 
     // Client: tells the server that we are here.
-    void say_live() noexcept;
+    void mark_live() noexcept;
     // Tells the peer that nothing more will come.
-    void say_gone() noexcept { ring::store_release(own_live_, abi::kGone); }
+    void mark_gone() noexcept { ring::store_release(own_live_, abi::kGone); }
     [[nodiscard]] PeerState peer_state() const noexcept;
 
     // Asks the peer to ring when it has done what `bits` say (abi::kNotify...). Look again
@@ -110,7 +110,7 @@ class Channel {
         return (ring::load_acquire(own_notify_) & bits) != 0;
     }
     // Gives back a wish that was taken without ringing.
-    void give_back_notify(std::uint8_t bits) noexcept { ring::set_bits(own_notify_, bits); }
+    void restore_notify(std::uint8_t bits) noexcept { ring::set_bits(own_notify_, bits); }
 
   private:
     ChannelMemory memory_;

@@ -42,7 +42,7 @@ class Host {
     virtual void watch_output(sys::Pollable& pollable, int fd) = 0;
     // Keeps a stream until the turn of the loop is over: events that were already fetched may still
     // name it.
-    virtual void bury(std::unique_ptr<Stream> stream) = 0;
+    virtual void defer_delete(std::unique_ptr<Stream> stream) = 0;
     // Takes over a stream whose link is down but whose last bytes the local program has not taken
     // yet, and what it has reserved of the budget. `peer` is the domain that it was with.
     virtual void adopt_orphan(std::unique_ptr<Stream> stream, std::uint32_t peer) = 0;

@@ -19,11 +19,11 @@ namespace xsock::link {
 
 class Lanes {
   public:
-    explicit Lanes(unsigned home_pump = 0, unsigned most_lanes = 1) noexcept
-        : home(home_pump), most(most_lanes) {}
+    explicit Lanes(unsigned home_pump = 0, unsigned limit = 1) noexcept
+        : home(home_pump), max_lanes(limit) {}
 
-    const unsigned home;  // which pump runs the first lane; the others follow it
-    const unsigned most;  // how many lanes there may be, 1..kMaxLanes
+    const unsigned home;       // which pump runs the first lane; the others follow it
+    const unsigned max_lanes;  // how many lanes there may be, 1..kMaxLanes
 
     // Counts a lane in. False: the link is over.
     [[nodiscard]] bool join() noexcept {
@@ -52,7 +52,7 @@ class Lanes {
     // Streams that we, and that the peer, have open on other lanes than this one.
     [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> elsewhere(unsigned lane) const noexcept {
         std::pair<std::uint32_t, std::uint32_t> sum{0, 0};
-        for (unsigned i = 0; i < most; ++i) {
+        for (unsigned i = 0; i < max_lanes; ++i) {
             if (i != lane) {
                 sum.first += lanes_[i].outgoing.load(std::memory_order_relaxed);
                 sum.second += lanes_[i].incoming.load(std::memory_order_relaxed);
@@ -65,8 +65,8 @@ class Lanes {
     [[nodiscard]] unsigned choose() noexcept {
         unsigned best = 0;
         std::uint32_t fewest = streams_of(0);
-        for (unsigned i = 1; i < most && fewest > 0; ++i) {
-            const unsigned lane = 1 + (turn_ + i) % (most - 1);
+        for (unsigned i = 1; i < max_lanes && fewest > 0; ++i) {
+            const unsigned lane = 1 + (turn_ + i) % (max_lanes - 1);
             if (lanes_[lane].up.load() && streams_of(lane) < fewest) {
                 best = lane;
                 fewest = streams_of(lane);
@@ -74,13 +74,13 @@ class Lanes {
         }
         ++turn_;
         if (best > 0) {
-            lanes_[best].on_their_way.fetch_add(1, std::memory_order_relaxed);
+            lanes_[best].in_transit.fetch_add(1, std::memory_order_relaxed);
         }
         return best;
     }
     // What choose() sent to a lane is there. Pump of that lane.
     void arrived(unsigned lane) noexcept {
-        lanes_[lane].on_their_way.fetch_sub(1, std::memory_order_relaxed);
+        lanes_[lane].in_transit.fetch_sub(1, std::memory_order_relaxed);
     }
 
     // What the peer may open, on any lane.
@@ -101,14 +101,14 @@ class Lanes {
         std::atomic<bool> up{false};
         std::atomic<std::uint32_t> outgoing{0};
         std::atomic<std::uint32_t> incoming{0};
-        std::atomic<std::uint32_t> on_their_way{0};  // from the first lane's pump
+        std::atomic<std::uint32_t> in_transit{0};  // from the first lane's pump
     };
     static constexpr std::uint32_t kClosed = 1U << 31;
 
     [[nodiscard]] std::uint32_t streams_of(unsigned lane) const noexcept {
         return lanes_[lane].outgoing.load(std::memory_order_relaxed) +
                lanes_[lane].incoming.load(std::memory_order_relaxed) +
-               lanes_[lane].on_their_way.load(std::memory_order_relaxed);
+               lanes_[lane].in_transit.load(std::memory_order_relaxed);
     }
 
     std::atomic<std::uint32_t> alive_{0};
@@ -119,7 +119,7 @@ class Lanes {
 };
 
 // Which lane of its link a Link is.
-struct Seat {
+struct LaneRef {
     std::shared_ptr<Lanes> lanes = std::make_shared<Lanes>();
     unsigned number = 0;
 };

@@ -17,11 +17,11 @@ std::uint64_t random_odd() {
 }  // namespace
 
 Link::Link(Host& host, LinkId id, const Identity& identity, ChannelMemory memory,
-           hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port, Seat seat)
+           hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port, LaneRef lane_ref)
     : host_(host),
       id_(id),
       identity_(identity),
-      seat_(std::move(seat)),
+      lane_ref_(std::move(lane_ref)),
       channel_(std::move(memory)),
       doorbells_(doorbells),
       port_(port),
@@ -41,7 +41,7 @@ Link::~Link() {
 
 void Link::start() {
     if (channel_.role() == Role::kClient) {
-        channel_.say_live();
+        channel_.mark_live();
         doorbells_.notify(port_);
         hello_wanted_ = true;
     }
@@ -260,7 +260,7 @@ void Link::down(DownReason reason, std::string detail) {
             host_.adopt_orphan(std::move(owned), identity_.peer_domid);
         } else {
             close_socket(stream, true);
-            host_.bury(std::move(owned));
+            host_.defer_delete(std::move(owned));
         }
     }
     streams_.clear();
@@ -272,7 +272,7 @@ void Link::down(DownReason reason, std::string detail) {
     }
     last_stream_ = nullptr;
     publish();
-    channel_.say_gone();
+    channel_.mark_gone();
     doorbells_.notify(port_);
     host_.report(LinkDown{id_, reason, std::move(detail)});
     host_.schedule(*this);

@@ -83,15 +83,16 @@ class Link final : public StreamOwner {
     // `doorbells` must outlive the link. The pump closes `port` once the link is destroyed: the
     // unmap-notify of the pages still rings it.
     Link(Host& host, LinkId id, const Identity& identity, ChannelMemory memory,
-         hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port, Seat seat = {});
+         hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port,
+         LaneRef lane_ref = {});
     ~Link() override;
     Link(const Link&) = delete;
     Link& operator=(const Link&) = delete;
 
     [[nodiscard]] LinkId id() const noexcept { return id_; }
-    [[nodiscard]] unsigned lane() const noexcept { return seat_.number; }
-    [[nodiscard]] Lanes& lanes() const noexcept { return *seat_.lanes; }
-    [[nodiscard]] const Seat& seat() const noexcept { return seat_; }
+    [[nodiscard]] unsigned lane() const noexcept { return lane_ref_.number; }
+    [[nodiscard]] Lanes& lanes() const noexcept { return *lane_ref_.lanes; }
+    [[nodiscard]] const LaneRef& lane_ref() const noexcept { return lane_ref_; }
     [[nodiscard]] LinkState state() const noexcept { return state_; }
     [[nodiscard]] hypervisor::EventChannelPort port() const noexcept { return port_; }
     [[nodiscard]] hypervisor::Doorbells& doorbells() const noexcept { return doorbells_; }
@@ -104,9 +105,9 @@ class Link final : public StreamOwner {
     // True: there is more to do at once. The peer does not ring for what it does from now on.
     bool service(bool& progress);
     // Has the peer done something? A glance at the shared words, without a system call.
-    [[nodiscard]] bool look();
+    [[nodiscard]] bool poll();
     // Before sleeping: asks the peer to ring, then looks once more. True: there is something to do.
-    bool rest();
+    bool enable_notifications();
     // When tick() wants to be called next.
     [[nodiscard]] sys::TimePoint deadline() const noexcept;
     void tick();
@@ -180,9 +181,9 @@ class Link final : public StreamOwner {
     bool send_link_frames();
     bool send_services_part();
     bool send_stream_frames(Stream& stream);
-    bool send_data(Stream& stream, std::size_t most);
+    bool send_data(Stream& stream, std::size_t max_length);
     [[nodiscard]] std::size_t allowance(const Stream& stream) noexcept;
-    void note_chatty(StreamId stream, std::size_t bytes) noexcept;
+    void note_interactive(StreamId stream, std::size_t bytes) noexcept;
     bool send_frame(abi::FrameType type, std::uint8_t flags, StreamId stream,
                     std::uint32_t argument, std::span<const std::byte> payload = {});
     void publish();
@@ -191,7 +192,7 @@ class Link final : public StreamOwner {
     Host& host_;
     const LinkId id_;
     const Identity identity_;
-    const Seat seat_;
+    const LaneRef lane_ref_;
     Channel channel_;
     hypervisor::Doorbells& doorbells_;
     const hypervisor::EventChannelPort port_;
@@ -234,8 +235,8 @@ class Link final : public StreamOwner {
     std::vector<std::byte> services_heard_;  // the last list that was reported
     bool services_known_ = false;            // there was one
 
-    StreamId chatty_stream_ = 0;  // the last that sent little
-    sys::TimePoint chatty_until_{};
+    StreamId interactive_stream_ = 0;  // the last that sent little
+    sys::TimePoint interactive_until_{};
 
     std::uint32_t acknowledged_ = 0;  // how far the peer had read at the last turn
     bool blocked_on_space_ = false;   // a frame waits for room in the ring

@@ -125,7 +125,7 @@ void Link::handle_hello(const FrameView& frame) {
     peer_max_payload_ = std::min(hello.max_payload, abi::kMaxPayload);
     peer_max_streams_ = hello.max_streams;
     state_ = LinkState::kUp;
-    lanes_agreed_ = std::clamp<std::uint32_t>(hello.max_lanes, 1, lanes().most);
+    lanes_agreed_ = std::clamp<std::uint32_t>(hello.max_lanes, 1, lanes().max_lanes);
     const bool offers = lane() == 0 && channel_.role() == Role::kServer;
     LinkUp up{id_, version, hello.features, {}, offers ? lanes_agreed_ - 1 : 0};
     std::memcpy(up.instance.data(), hello.instance, up.instance.size());
@@ -225,7 +225,7 @@ void Link::handle_stream_frame(const FrameView& frame) {
     const bool ours = known && stream->direction == Direction::kOutgoing;
     if (ours && stream->unanswered && frame.header.type != abi::FrameType::kRefuse &&
         frame.header.type != abi::FrameType::kReset) {
-        stream->let_go();
+        stream->discard_held();
         if (stream->can_send()) {
             data_.push_back(*stream);
             host_.schedule(*this);

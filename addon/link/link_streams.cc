@@ -32,7 +32,7 @@ void Link::on_stream_ready(Stream& stream) {
         return;
     }
     if (stream.hung_up && stream.unanswered) {
-        stream.let_go();
+        stream.discard_held();
     }
     if (stream.tcp && stream.peer_stopped && stream.readable && !stream.end_seen) {
         stop_input(stream);
@@ -297,7 +297,7 @@ void Link::erase(Stream& stream) {
         --outgoing_;
     }
     const auto it = streams_.find(stream.id);
-    host_.bury(std::move(it->second));
+    host_.defer_delete(std::move(it->second));
     streams_.erase(it);
     note_streams();
     if (streams_.empty() && state_ == LinkState::kDraining) {

@@ -16,8 +16,8 @@ constexpr std::size_t kPublishEvery = 32 * 1024;
 // A stream that sends less than this when it sends is chatty, for that long; beside one, the others
 // have at most so much in the ring.
 constexpr std::size_t kSmallFrame = 2048;
-constexpr sys::Duration kChattyFor = sys::milliseconds(20);
-constexpr std::size_t kBesideChatty = 32 * 1024;
+constexpr sys::Duration kInteractiveTime = sys::milliseconds(20);
+constexpr std::size_t kBulkRingLimit = 32 * 1024;
 
 constexpr std::size_t padded(std::size_t length) noexcept {
     return (length + abi::kFrameAlignment - 1) & ~(abi::kFrameAlignment - 1);
@@ -88,18 +88,18 @@ bool Link::transmit() {
 // A chatty stream's bytes wait for all that is before them in the ring: while there is one, the
 // others fill less of it.
 std::size_t Link::allowance(const Stream& stream) noexcept {
-    if (stream.id == chatty_stream_ || host_.now() >= chatty_until_) {
+    if (stream.id == interactive_stream_ || host_.now() >= interactive_until_) {
         return abi::kMaxPayload;
     }
     const ring::Producer& ring = channel_.producer();
     const std::size_t unread = ring.size() - ring.space();
-    return unread >= kBesideChatty ? 0 : kBesideChatty;
+    return unread >= kBulkRingLimit ? 0 : kBulkRingLimit;
 }
 
-void Link::note_chatty(StreamId stream, std::size_t bytes) noexcept {
+void Link::note_interactive(StreamId stream, std::size_t bytes) noexcept {
     if (bytes <= kSmallFrame) {
-        chatty_stream_ = stream;
-        chatty_until_ = host_.now() + kChattyFor;
+        interactive_stream_ = stream;
+        interactive_until_ = host_.now() + kInteractiveTime;
     }
 }
 
@@ -117,7 +117,7 @@ bool Link::send_link_frames() {
         hello.max_payload = abi::kMaxPayload;
         announced_streams_ = host_.limits().streams_per_peer;
         hello.max_streams = announced_streams_;
-        hello.max_lanes = lanes().most;
+        hello.max_lanes = lanes().max_lanes;
         hello.lane = lane();
         if (!send_frame(abi::FrameType::kHello, 0, 0, 0, std::as_bytes(std::span(&hello, 1)))) {
             return false;
@@ -236,7 +236,7 @@ bool Link::send_stream_frames(Stream& stream) {
 
 // One data frame of `most` bytes at most, received by the kernel straight into the ring. False: no
 // room worth using.
-bool Link::send_data(Stream& stream, std::size_t most) {
+bool Link::send_data(Stream& stream, std::size_t max_length) {
     ring::Producer& ring = channel_.producer();
     const std::size_t space = ring.space();
     if (space < ring.size() / 8) {
@@ -248,7 +248,7 @@ bool Link::send_data(Stream& stream, std::size_t most) {
     constexpr std::size_t kWhole = ~(abi::kFrameAlignment - 1);
     const std::size_t room =
         std::min<std::size_t>({(space - sizeof(abi::FrameHeader)) & kWhole,
-                               peer_max_payload_ & kWhole, stream.send_credit, most});
+                               peer_max_payload_ & kWhole, stream.send_credit, max_length});
     ring::Segments target = ring.room(sizeof(abi::FrameHeader), room);
     const std::span<iovec> parts = std::span(target.parts).first(target.count);
     const sys::TransferResult got = stream.unanswered ? sys::peek(stream.fd.get(), parts)
@@ -293,7 +293,7 @@ bool Link::send_data(Stream& stream, std::size_t most) {
     }
     counters_.bytes_sent += got.bytes;
     if (got.bytes < room) {
-        note_chatty(stream.id, got.bytes);
+        note_interactive(stream.id, got.bytes);
         if (!stream.input_ending) {
             stream.readable = false;  // drained: the next byte brings an edge
         } else if (!stream.tcp) {
@@ -336,7 +336,7 @@ void Link::flush_notify() {
     }
 }
 
-bool Link::look() {
+bool Link::poll() {
     if (state_ == LinkState::kDown) {
         return false;
     }
@@ -358,12 +358,12 @@ bool Link::look() {
            channel_.peer_state() != PeerState::kLive;
 }
 
-bool Link::rest() {
+bool Link::enable_notifications() {
     if (state_ != LinkState::kWaiting && state_ != LinkState::kDown) {
         channel_.request_notify(static_cast<std::uint8_t>(
             abi::kNotifyWrite | (blocked_on_space_ ? abi::kNotifyRead : 0)));
     }
-    return look() || state_ == LinkState::kDown;
+    return poll() || state_ == LinkState::kDown;
 }
 
 }  // namespace xsock::link

@@ -108,7 +108,7 @@ std::int32_t Stream::cut_off_program() const noexcept {
     return told ? 0 : sys::program_of(fd.get());
 }
 
-void Stream::let_go() noexcept {
+void Stream::discard_held() noexcept {
     unanswered = false;
     while (held > 0) {
         const sys::TransferResult got = sys::discard(fd.get(), held);

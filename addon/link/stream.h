@@ -58,7 +58,7 @@ class Stream final : public sys::Pollable {
         : owner_(&owner), id(stream_id), direction(opened), label(std::move(service_label)) {}
 
     void on_ready(std::uint32_t events) override;
-    void set_owner(StreamOwner& keeper) noexcept { owner_ = &keeper; }
+    void set_owner(StreamOwner& owner) noexcept { owner_ = &owner; }
 
     // May bytes of the local program go into the ring now?
     [[nodiscard]] bool can_send() const noexcept {
@@ -89,7 +89,7 @@ class Stream final : public sys::Pollable {
     // False: there may be more.
     bool stop_input();
     // The peer has answered, or nobody would see a reset any more: what was held is taken out.
-    void let_go() noexcept;
+    void discard_held() noexcept;
 
   private:
     void note_output_blocked();

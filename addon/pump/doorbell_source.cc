@@ -10,8 +10,8 @@ namespace {
 
 // A ring with nothing to do is normal now and then (the work was done before the ring was looked
 // at); this many in a row are not.
-constexpr int kIdleRings = 256;
-constexpr sys::Duration kQuietTime = sys::milliseconds(10);
+constexpr int kMaxIdleNotifications = 256;
+constexpr sys::Duration kMaskTime = sys::milliseconds(10);
 
 }  // namespace
 
@@ -25,55 +25,56 @@ void DoorbellSource::on_ready(std::uint32_t) {
         return;
     }
     for (std::size_t i = 0; i < count; ++i) {
-        const auto it = bells_.find(ports[i]);
-        if (it == bells_.end()) {
+        const auto it = ports_.find(ports[i]);
+        if (it == ports_.end()) {
             continue;  // closed since it rang, or not added yet
         }
         it->second.masked = true;
         it->second.link->note_doorbell();
-        on_ring_(*it->second.link);
+        on_notified_(*it->second.link);
     }
 }
 
 void DoorbellSource::add(link::Link& link) {
-    bells_[link.port()] = Bell{&link};
+    ports_[link.port()] = Port{&link};
     doorbells_.unmask(link.port());
-    on_ring_(link);
+    on_notified_(link);
 }
 
 void DoorbellSource::unmask(const link::Link& link, bool progress, sys::TimePoint now) {
-    const auto it = bells_.find(link.port());
-    if (it == bells_.end()) {
+    const auto it = ports_.find(link.port());
+    if (it == ports_.end()) {
         return;
     }
-    Bell& bell = it->second;
+    Port& state = it->second;
     if (progress) {
-        bell.idle_rings = 0;
-    } else if (bell.masked && bell.unmask_at == sys::kNever && ++bell.idle_rings >= kIdleRings) {
-        bell.unmask_at = now + kQuietTime;
+        state.idle_notifications = 0;
+    } else if (state.masked && state.unmask_at == sys::kNever &&
+               ++state.idle_notifications >= kMaxIdleNotifications) {
+        state.unmask_at = now + kMaskTime;
     }
-    if (bell.masked && bell.unmask_at == sys::kNever) {
-        bell.masked = false;
+    if (state.masked && state.unmask_at == sys::kNever) {
+        state.masked = false;
         doorbells_.unmask(link.port());
     }
 }
 
 void DoorbellSource::tick(sys::TimePoint now) {
-    for (auto& [port, bell] : bells_) {
-        if (now >= bell.unmask_at) {
-            bell.unmask_at = sys::kNever;
-            bell.idle_rings = 0;
-            bell.masked = false;
+    for (auto& [port, state] : ports_) {
+        if (now >= state.unmask_at) {
+            state.unmask_at = sys::kNever;
+            state.idle_notifications = 0;
+            state.masked = false;
             doorbells_.unmask(port);
-            on_ring_(*bell.link);
+            on_notified_(*state.link);
         }
     }
 }
 
 sys::TimePoint DoorbellSource::deadline() const noexcept {
     sys::TimePoint next = sys::kNever;
-    for (const auto& [port, bell] : bells_) {
-        next = std::min(next, bell.unmask_at);
+    for (const auto& [port, state] : ports_) {
+        next = std::min(next, state.unmask_at);
     }
     return next;
 }

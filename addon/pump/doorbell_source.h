@@ -15,17 +15,19 @@ namespace xsock::pump {
 
 class DoorbellSource final : public sys::Pollable {
   public:
-    using OnRing = std::function<void(link::Link&)>;
+    using OnNotified = std::function<void(link::Link&)>;
     using OnGone = std::function<void(const std::string& detail)>;
 
-    DoorbellSource(hypervisor::Doorbells& doorbells, OnRing on_ring, OnGone on_gone)
-        : doorbells_(doorbells), on_ring_(std::move(on_ring)), on_gone_(std::move(on_gone)) {}
+    DoorbellSource(hypervisor::Doorbells& doorbells, OnNotified on_notified, OnGone on_gone)
+        : doorbells_(doorbells),
+          on_notified_(std::move(on_notified)),
+          on_gone_(std::move(on_gone)) {}
 
     [[nodiscard]] hypervisor::Doorbells& doorbells() const noexcept { return doorbells_; }
     void on_ready(std::uint32_t events) override;
     // A port may have rung, and been masked, between its creation and now: looks at the link once.
     void add(link::Link& link);
-    void remove(const link::Link& link) { bells_.erase(link.port()); }
+    void remove(const link::Link& link) { ports_.erase(link.port()); }
     // The link has had its turn: let its port ring again, now or later.
     void unmask(const link::Link& link, bool progress, sys::TimePoint now);
     // Unmasks ports whose time is up.
@@ -33,17 +35,17 @@ class DoorbellSource final : public sys::Pollable {
     [[nodiscard]] sys::TimePoint deadline() const noexcept;
 
   private:
-    struct Bell {
+    struct Port {
         link::Link* link = nullptr;
         bool masked = false;
-        int idle_rings = 0;  // in a row, without anything to do
+        int idle_notifications = 0;  // in a row, without anything to do
         sys::TimePoint unmask_at = sys::kNever;
     };
 
     hypervisor::Doorbells& doorbells_;
-    OnRing on_ring_;
+    OnNotified on_notified_;
     OnGone on_gone_;
-    std::unordered_map<hypervisor::EventChannelPort, Bell> bells_;
+    std::unordered_map<hypervisor::EventChannelPort, Port> ports_;
 };
 
 }  // namespace xsock::pump

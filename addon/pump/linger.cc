@@ -36,7 +36,7 @@ void LingerSet::add(sys::UniqueFd fd, std::uint32_t peer, sys::TimePoint now) {
         ::shutdown(fd.get(), SHUT_WR);
     }
     Sockets& of_peer = sockets_[peer];
-    if (of_peer.size() >= kMostPerPeer) {
+    if (of_peer.size() >= kMaxPerPeer) {
         end(of_peer.front());
     }
     Socket& socket = of_peer.emplace_back(*this, std::move(fd), peer, now + time());

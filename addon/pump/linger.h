@@ -6,7 +6,7 @@
 // ECONNRESET; a program that is about to send would otherwise die of SIGPIPE, or take an
 // end-of-file for an empty answer.
 //
-// A peer can bring about as many of them as it opens streams. It has kMostPerPeer: beyond that, its
+// A peer can bring about as many of them as it opens streams. It has kMaxPerPeer: beyond that, its
 // oldest one, which had the longest time to deliver its bytes, is closed at once.
 #pragma once
 
@@ -25,7 +25,7 @@ class LingerSet {
   public:
     enum class Until : std::uint8_t { kDeliver, kFirstBytes };
 
-    static constexpr std::size_t kMostPerPeer = 256;
+    static constexpr std::size_t kMaxPerPeer = 256;
     // Renewed as long as the other end has taken bytes in it.
     static constexpr sys::Duration kDeliverTime = sys::milliseconds(5000);
     // A program that waits to be greeted sees its end-of-file so much later.

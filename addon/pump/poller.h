@@ -16,7 +16,7 @@ namespace xsock::pump {
 // Before a look others have a turn on the pump's CPU, but the first look of a wait may be at once:
 // while the pump worked, the program that it woke may have run and said the next thing. Whether it
 // has is a matter of who shares the CPU, so that look is tried for as long as it often pays.
-enum class Idle : std::uint8_t { kLook, kYieldAndLook, kSleep };
+enum class Idle : std::uint8_t { kPoll, kYieldAndPoll, kSleep };
 
 class Poller {
   public:
@@ -35,7 +35,7 @@ class Poller {
         const sys::Duration wait = now - idle_since_;
         idle_since_ = sys::kNever;
         if (std::exchange(trying_, false)) {
-            trust_ = std::min(trust_ + kGain, kMostTrust);
+            trust_ = std::min(trust_ + kGain, kMaxTrust);
         }
         if (wait > longest_) {
             window_ = sys::Duration::zero();
@@ -58,9 +58,9 @@ class Poller {
         } else if (first && !waits_for_peers && (trust_ > 0 || ++untried_ >= kTryEvery)) {
             untried_ = 0;
             trying_ = true;
-            return Idle::kLook;
+            return Idle::kPoll;
         }
-        return Idle::kYieldAndLook;
+        return Idle::kYieldAndPoll;
     }
 
   private:
@@ -71,7 +71,7 @@ class Poller {
     sys::TimePoint idle_since_ = sys::kNever;
 
     static constexpr int kGain = 2;
-    static constexpr int kMostTrust = 16;
+    static constexpr int kMaxTrust = 16;
     static constexpr int kTryEvery = 32;
     bool trying_ = false;  // the first look of this wait is at once
     int trust_ = 0;

@@ -33,12 +33,12 @@ constexpr sys::Duration kListenerPause = sys::milliseconds(100);
 }  // namespace
 
 Pump::Pump(hypervisor::Hypervisor hypervisor, hypervisor::Hypervisor self,
-           const PumpOptions& options, Siblings& siblings, std::shared_ptr<Shared> shared,
+           const PumpOptions& options, LaneCoordinator& coordinator, std::shared_ptr<Shared> shared,
            unsigned number)
     : hypervisor_(std::move(hypervisor)),
       self_(std::move(self)),
       options_(options),
-      siblings_(siblings),
+      coordinator_(coordinator),
       shared_(std::move(shared)),
       events_(shared_->events),
       source_(
@@ -87,7 +87,7 @@ void Pump::run() {
 
 // Works, looks on for a while when there is nothing to do, then sleeps (pump/poller.h).
 void Pump::turn() {
-    look_at_links();
+    poll_links();
     bool working = !runnable_.empty();
     if (!working || ++turns_without_kernel_ >= kTurnsWithoutKernel ||
         sys::Clock::now() - now_ >= kTimeWithoutKernel) {
@@ -100,12 +100,12 @@ void Pump::turn() {
     serve_links();
     run_timers();
     remove_dead_links();
-    tell_of_resting_ports();
+    report_deferred_closes();
     orphans_.sweep();
     lingering_.sweep(now_);
     refused_.sweep(now_);
     events_.flush(now_);
-    graveyard_.clear();
+    retired_.clear();
     closed_listeners_.clear();
 }
 
@@ -116,19 +116,19 @@ bool Pump::ask_kernel() {
     int timeout = 0;
     if (runnable_.empty() && !stopping_) {
         switch (poller_.idle(now_, waits_for_peers_)) {
-            case Idle::kLook:
+            case Idle::kPoll:
                 break;
-            case Idle::kYieldAndLook:
+            case Idle::kYieldAndPoll:
                 // The programs at both ends may want this CPU.
                 ::sched_yield();
-                look_at_links();
+                poll_links();
                 if (!runnable_.empty()) {
                     now_ = sys::Clock::now();
                     return true;
                 }
                 break;
             case Idle::kSleep:
-                rest_links();
+                enable_notifications();
                 timeout = timeout_ms();
                 break;
         }
@@ -142,23 +142,23 @@ bool Pump::ask_kernel() {
 }
 
 // While it does not sleep, no peer rings: what they write is looked for.
-void Pump::look_at_links() {
+void Pump::poll_links() {
     for (const LinkId id : awake_) {
         const auto it = links_.find(id);
-        if (it != links_.end() && !it->second.runnable && it->second.link->look()) {
+        if (it != links_.end() && !it->second.runnable && it->second.link->poll()) {
             schedule(*it->second.link);
         }
     }
 }
 
-void Pump::rest_links() {
+void Pump::enable_notifications() {
     for (const LinkId id : awake_) {
         const auto it = links_.find(id);
         if (it == links_.end()) {
             continue;
         }
         it->second.awake = false;
-        if (it->second.link->rest()) {
+        if (it->second.link->enable_notifications()) {
             schedule(*it->second.link);
         }
     }
@@ -250,11 +250,11 @@ void Pump::remove_dead_links() {
         auto release = [this, quiet, link = std::move(entry.link)]() mutable {
             hypervisor::Doorbells& doorbells = link->doorbells();
             const hypervisor::EventChannelPort port = link->port();
-            const link::Seat seat = link->seat();
+            const link::LaneRef lane_ref = link->lane_ref();
             const LinkId id = link->id();
             link.reset();           // unmap-notify rings the port,
             doorbells.close(port);  // which therefore goes last
-            released(id, seat, quiet);
+            released(id, lane_ref, quiet);
         };
         if (entry.source == &self_source_) {
             release();  // private memory, and of this thread alone
@@ -266,28 +266,28 @@ void Pump::remove_dead_links() {
 }
 
 // On the releaser's thread, or ours.
-void Pump::released(LinkId id, const link::Seat& seat, bool quiet) {
-    if (seat.lanes->leave()) {
+void Pump::released(LinkId id, const link::LaneRef& lane_ref, bool quiet) {
+    if (lane_ref.lanes->leave()) {
         if (!quiet) {
             events_.push(link::LinkReleased{id}, sys::Clock::now());
-            siblings_.link_released();
+            coordinator_.link_released();
         }
-    } else if (seat.number > 0) {
-        siblings_.lane_released(*seat.lanes, id);
+    } else if (lane_ref.number > 0) {
+        coordinator_.lane_released(*lane_ref.lanes, id);
     }
-    look_at_resting_ports();
+    check_deferred_closes();
 }
 
 // Any thread but ours, where each turn does it.
-void Pump::look_at_resting_ports() {
-    if (hypervisor_.doorbells->resting() > 0) {
+void Pump::check_deferred_closes() {
+    if (hypervisor_.doorbells->deferred_closes() > 0) {
         commands_.post([] {});
     }
 }
 
-void Pump::tell_of_resting_ports() {
-    if (!resting_told_ && hypervisor_.doorbells->resting() > 0) {
-        resting_told_ = true;
+void Pump::report_deferred_closes() {
+    if (!deferred_closes_reported_ && hypervisor_.doorbells->deferred_closes() > 0) {
+        deferred_closes_reported_ = true;
         report(link::PortsResting{});
     }
 }
@@ -337,10 +337,11 @@ void Pump::schedule(link::Link& link) noexcept {
 }
 
 // What happens to a lane is its link's business: the first one speaks for all.
-bool Pump::is_for_siblings(const link::Link& link, const link::Event& event) const {
+bool Pump::handled_by_coordinator(const link::Link& link, const link::Event& event) const {
     if (const auto* down = std::get_if<link::LinkDown>(&event)) {
-        if (link.lanes().most > 1) {
-            siblings_.lane_down(link.lanes(), link.id(), link.lane(), down->reason, down->detail);
+        if (link.lanes().max_lanes > 1) {
+            coordinator_.lane_down(link.lanes(), link.id(), link.lane(), down->reason,
+                                   down->detail);
         }
         return link.lane() > 0;
     }
@@ -353,7 +354,7 @@ bool Pump::is_for_siblings(const link::Link& link, const link::Event& event) con
 void Pump::report(link::Event event) {
     const LinkId id = link::link_of(event);
     const auto it = links_.find(id);
-    if (it != links_.end() && is_for_siblings(*it->second.link, event)) {
+    if (it != links_.end() && handled_by_coordinator(*it->second.link, event)) {
         return;
     }
     if (it != links_.end() && it->second.quiet) {
@@ -373,9 +374,9 @@ void Pump::accept(Listener& listener, sys::UniqueFd socket) {
         return;
     }
     link::Link& link = *it->second.link;
-    const unsigned lane = link.lanes().most > 1 ? link.lanes().choose() : 0;
+    const unsigned lane = link.lanes().max_lanes > 1 ? link.lanes().choose() : 0;
     if (lane > 0) {
-        siblings_.hand_over(
+        coordinator_.hand_over(
             link.lanes(), link.id(), lane,
             {std::move(socket), listener.tcp, listener.label, listener.service.port});
         return;

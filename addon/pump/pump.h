@@ -18,11 +18,11 @@
 #include "pump/command_queue.h"
 #include "pump/doorbell_source.h"
 #include "pump/event_queue.h"
+#include "pump/lane_coordinator.h"
 #include "pump/linger.h"
 #include "pump/listener.h"
 #include "pump/orphans.h"
 #include "pump/poller.h"
-#include "pump/siblings.h"
 #include "sys/epoll.h"
 
 namespace xsock::pump {
@@ -68,9 +68,9 @@ struct LinkInfo {
 // errno of what failed.
 class Pump final : public link::Host {
   public:
-    // `siblings` outlives the pump's thread, which is named for the `number`.
+    // `coordinator` outlives the pump's thread, which is named for the `number`.
     Pump(hypervisor::Hypervisor hypervisor, hypervisor::Hypervisor self, const PumpOptions& options,
-         Siblings& siblings, std::shared_ptr<Shared> shared, unsigned number);
+         LaneCoordinator& coordinator, std::shared_ptr<Shared> shared, unsigned number);
     ~Pump() override;
 
     struct Offer {
@@ -81,10 +81,11 @@ class Pump final : public link::Host {
     // [any] A lane of the link `id`, which the caller has made up, to `peer` over pages that we
     // grant; order 0: as large as is reasonable, or, for another lane than the first, what others
     // leave (ENOSPC: nothing). ENOLINK: the link is over.
-    Offer offer(link::LinkId id, hypervisor::DomId peer, std::uint16_t order, link::Seat seat);
+    Offer offer(link::LinkId id, hypervisor::DomId peer, std::uint16_t order,
+                link::LaneRef lane_ref);
     // [any] The same over pages that `peer` granted.
     void connect(link::LinkId id, hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
-                 hypervisor::EventChannelPort port, link::Seat seat);
+                 hypervisor::EventChannelPort port, link::LaneRef lane_ref);
     // [any] Tells the peer of a further lane, on the first one.
     void announce(link::LinkId link, const abi::Lane& lane);
     // [any] A link of this domain with itself.
@@ -106,14 +107,14 @@ class Pump final : public link::Host {
     // [any] The domain was restored: see hypervisor::Doorbells::abandon(). Links are then closed as
     // ever.
     void abandon_hypervisor();
-    // [any] It was not: see hypervisor::Doorbells::settle(). The answer to PortsResting.
+    // [any] It was not: see hypervisor::Doorbells::close_deferred(). The answer to PortsResting.
     void settle_hypervisor();
     // [any] What close_link() does with a drain, for a lane that may be over already.
     void drain_lane(link::LinkId link, sys::Duration drain);
     // [any] From a sibling: done soon, if the link is still there.
-    void soon_down(link::LinkId link, link::DownReason reason, std::string detail) noexcept;
-    void soon_look(link::LinkId link) noexcept;
-    void soon_open(link::LinkId link, Accepted accepted) noexcept;
+    void post_down(link::LinkId link, link::DownReason reason, std::string detail) noexcept;
+    void post_poll(link::LinkId link) noexcept;
+    void post_open(link::LinkId link, Accepted accepted) noexcept;
     // [any] Calls `done` on the pump's thread, soon; never waits for it.
     void ping(std::function<void()> done);
     // [any] Ends all links and the thread. Called once; the destructor does it otherwise.
@@ -128,8 +129,8 @@ class Pump final : public link::Host {
     [[nodiscard]] link::Budget& budget() noexcept override { return shared_->budget; }
     void watch(sys::Pollable& pollable, int fd, bool output) override;
     void watch_output(sys::Pollable& pollable, int fd) override;
-    void bury(std::unique_ptr<link::Stream> stream) override {
-        graveyard_.push_back(std::move(stream));
+    void defer_delete(std::unique_ptr<link::Stream> stream) override {
+        retired_.push_back(std::move(stream));
     }
     void adopt_orphan(std::unique_ptr<link::Stream> stream, std::uint32_t peer) override {
         orphans_.adopt(std::move(stream), peer);
@@ -158,19 +159,20 @@ class Pump final : public link::Host {
     void run();
     void turn();
     bool ask_kernel();
-    void look_at_links();
+    void poll_links();
     void serve_links();
-    void rest_links();
+    void enable_notifications();
     void run_timers();
-    void tell_of_resting_ports();
+    void report_deferred_closes();
     void remove_dead_links();
-    void released(link::LinkId link, const link::Seat& seat, bool quiet);
-    void look_at_resting_ports();
+    void released(link::LinkId link, const link::LaneRef& lane_ref, bool quiet);
+    void check_deferred_closes();
     [[nodiscard]] int timeout_ms() const;
     Entry& find(link::LinkId link);
     void adopt(link::LinkId id, hypervisor::DomId peer, link::ChannelMemory&& memory,
-               DoorbellSource& source, hypervisor::EventChannelPort port, link::Seat seat);
-    [[nodiscard]] bool is_for_siblings(const link::Link& link, const link::Event& event) const;
+               DoorbellSource& source, hypervisor::EventChannelPort port, link::LaneRef lane_ref);
+    [[nodiscard]] bool handled_by_coordinator(const link::Link& link,
+                                              const link::Event& event) const;
     void accept(Listener& listener, sys::UniqueFd socket);
     void report_no_link(link::LinkId link, const link::Label& label, int socket);
     void pause(Listener& listener, int error);
@@ -179,7 +181,7 @@ class Pump final : public link::Host {
     hypervisor::Hypervisor hypervisor_;
     hypervisor::Hypervisor self_;
     PumpOptions options_;
-    Siblings& siblings_;
+    LaneCoordinator& coordinator_;
     const std::shared_ptr<Shared> shared_;
     EventQueue& events_;
     CommandQueue commands_;
@@ -194,7 +196,7 @@ class Pump final : public link::Host {
     Orphans orphans_{*this};
     std::map<link::LinkId, Entry> links_;
     std::map<link::ListenerId, std::unique_ptr<Listener>> listeners_;
-    std::vector<std::unique_ptr<link::Stream>> graveyard_;
+    std::vector<std::unique_ptr<link::Stream>> retired_;
     std::vector<std::unique_ptr<Listener>> closed_listeners_;
     std::vector<link::LinkId> runnable_;
     std::vector<link::LinkId> served_;  // of this turn; kept for its memory
@@ -203,7 +205,7 @@ class Pump final : public link::Host {
     Poller poller_;
     int turns_without_kernel_ = 0;
     sys::TimePoint now_ = sys::Clock::now();
-    bool resting_told_ = false;
+    bool deferred_closes_reported_ = false;
     bool stopping_ = false;
     std::atomic<bool> stopped_{false};
     std::thread thread_;

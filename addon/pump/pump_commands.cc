@@ -94,7 +94,7 @@ void Pump::drain_lane(LinkId id, sys::Duration drain) {
     });
 }
 
-void Pump::soon_down(LinkId id, link::DownReason reason, std::string detail) noexcept {
+void Pump::post_down(LinkId id, link::DownReason reason, std::string detail) noexcept {
     commands_.post([this, id, reason, detail = std::move(detail)] {
         const auto it = links_.find(id);
         if (it != links_.end()) {
@@ -104,7 +104,7 @@ void Pump::soon_down(LinkId id, link::DownReason reason, std::string detail) noe
     });
 }
 
-void Pump::soon_look(LinkId id) noexcept {
+void Pump::post_poll(LinkId id) noexcept {
     commands_.post([this, id] {
         const auto it = links_.find(id);
         if (it != links_.end()) {
@@ -113,7 +113,7 @@ void Pump::soon_look(LinkId id) noexcept {
     });
 }
 
-void Pump::soon_open(LinkId id, Accepted accepted) noexcept {
+void Pump::post_open(LinkId id, Accepted accepted) noexcept {
     // A command can be copied, a descriptor cannot.
     commands_.post([this, id, shared = std::make_shared<Accepted>(std::move(accepted))] {
         const auto it = links_.find(id);

@@ -14,18 +14,19 @@ using link::LinkId;
 
 // What throws does so before it takes the memory: giving that back may block, and is the caller's.
 void Pump::adopt(LinkId id, hypervisor::DomId peer, link::ChannelMemory&& memory,
-                 DoorbellSource& source, hypervisor::EventChannelPort port, link::Seat seat) {
+                 DoorbellSource& source, hypervisor::EventChannelPort port,
+                 link::LaneRef lane_ref) {
     if (links_.contains(id)) {
         sys::throw_errno("lane", EEXIST);
     }
-    if (!seat.lanes->join()) {
+    if (!lane_ref.lanes->join()) {
         sys::throw_errno("link", ENOLINK);
     }
     const link::Identity identity{options_.domid, peer, options_.instance};
     now_ = sys::Clock::now();
     Entry& entry = links_[id];
     entry.link = std::make_unique<link::Link>(*this, id, identity, std::move(memory),
-                                              source.doorbells(), port, std::move(seat));
+                                              source.doorbells(), port, std::move(lane_ref));
     entry.source = &source;
     source.add(*entry.link);
     entry.link->start();
@@ -33,35 +34,38 @@ void Pump::adopt(LinkId id, hypervisor::DomId peer, link::ChannelMemory&& memory
 
 // Granting and mapping may take milliseconds, and a hypervisor may not answer: not on the pump
 // thread.
-Pump::Offer Pump::offer(LinkId id, hypervisor::DomId peer, std::uint16_t order, link::Seat seat) {
+Pump::Offer Pump::offer(LinkId id, hypervisor::DomId peer, std::uint16_t order,
+                        link::LaneRef lane_ref) {
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
     const auto port = doorbells.allocate_unbound(peer);
     try {
         link::ChannelMemory memory =
-            order != 0         ? link::ChannelMemory::share(*hypervisor_.memory, peer, order, port)
-            : seat.number == 0 ? link::share_what_fits(*hypervisor_.memory, peer, port)
-                               : link::share_what_is_spare(*hypervisor_.memory, peer, port);
+            order != 0 ? link::ChannelMemory::share(*hypervisor_.memory, peer, order, port)
+            : lane_ref.number == 0 ? link::share_what_fits(*hypervisor_.memory, peer, port)
+                                   : link::share_what_is_spare(*hypervisor_.memory, peer, port);
         const hypervisor::GrantRef ring_ref = memory.ring_ref();
-        commands_.call([&] { adopt(id, peer, std::move(memory), source_, port, std::move(seat)); });
+        commands_.call(
+            [&] { adopt(id, peer, std::move(memory), source_, port, std::move(lane_ref)); });
         return {id, ring_ref, port};
     } catch (...) {
         doorbells.close(port);
-        look_at_resting_ports();
+        check_deferred_closes();
         throw;
     }
 }
 
 void Pump::connect(LinkId id, hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
-                   hypervisor::EventChannelPort peer_port, link::Seat seat) {
+                   hypervisor::EventChannelPort peer_port, link::LaneRef lane_ref) {
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
     const auto port = doorbells.bind_interdomain(peer, peer_port);
     try {
         link::ChannelMemory memory =
             link::ChannelMemory::map(*hypervisor_.memory, peer, ring_ref, port);
-        commands_.call([&] { adopt(id, peer, std::move(memory), source_, port, std::move(seat)); });
+        commands_.call(
+            [&] { adopt(id, peer, std::move(memory), source_, port, std::move(lane_ref)); });
     } catch (...) {
         doorbells.close(port);
-        look_at_resting_ports();
+        check_deferred_closes();
         throw;
     }
 }
@@ -100,8 +104,8 @@ void Pump::abandon_hypervisor() {
 
 void Pump::settle_hypervisor() {
     commands_.call([&] {
-        resting_told_ = false;
-        hypervisor_.doorbells->settle();
+        deferred_closes_reported_ = false;
+        hypervisor_.doorbells->close_deferred();
     });
 }
 

@@ -16,14 +16,14 @@ constexpr sys::Duration kReleaseTime = sys::milliseconds(2000);
 
 }  // namespace
 
-Pumps::Pumps(std::vector<Underneath> hypervisors, const PumpOptions& options,
+Pumps::Pumps(std::vector<HypervisorHandles> hypervisors, const PumpOptions& options,
              const std::function<void()>& wake)
     : shared_(std::make_shared<Shared>(options.memory_total, wake)) {
-    Siblings& siblings = *this;
+    LaneCoordinator& coordinator = *this;
     unsigned number = 0;
     for (auto& [hypervisor, self] : hypervisors) {
         pumps_.push_back(std::make_unique<Pump>(std::move(hypervisor), std::move(self), options,
-                                                siblings, shared_, number++));
+                                                coordinator, shared_, number++));
     }
 }
 
@@ -56,7 +56,7 @@ void Pumps::forget(LinkId id) {
     links_.erase(id);
 }
 
-Pumps::Known Pumps::find(LinkId id) {
+Pumps::LinkRecord Pumps::find(LinkId id) {
     const std::lock_guard lock(mutex_);
     const auto it = links_.find(id);
     if (it == links_.end()) {
@@ -118,37 +118,38 @@ LinkId Pumps::connect_self(std::uint16_t order) {
 }
 
 // The first lane comes with its link.
-Pumps::Known Pumps::find_further(LinkId id, unsigned lane) {
-    Known known = find(id);
-    if (lane < 1 || lane >= known.lanes->most) {
+Pumps::LinkRecord Pumps::find_further(LinkId id, unsigned lane) {
+    LinkRecord record = find(id);
+    if (lane < 1 || lane >= record.lanes->max_lanes) {
         sys::throw_errno("lane", EINVAL);
     }
-    return known;
+    return record;
 }
 
 void Pumps::offer_lane(LinkId id, unsigned lane, std::uint16_t order) {
-    const Known known = find_further(id, lane);
+    const LinkRecord record = find_further(id, lane);
     if (order == 0) {
         await_releases();
     }
     const Pump::Offer made =
-        pump_of(*known.lanes, lane).offer(id, known.peer, order, {known.lanes, lane});
-    pump_of(*known.lanes, 0).announce(id, {lane, made.ring_ref, made.port, 0});
+        pump_of(*record.lanes, lane).offer(id, record.peer, order, {record.lanes, lane});
+    pump_of(*record.lanes, 0).announce(id, {lane, made.ring_ref, made.port, 0});
 }
 
 void Pumps::connect_lane(LinkId id, unsigned lane, hypervisor::GrantRef ring_ref,
                          hypervisor::EventChannelPort port) {
-    const Known known = find_further(id, lane);
-    pump_of(*known.lanes, lane).connect(id, known.peer, ring_ref, port, {known.lanes, lane});
+    const LinkRecord record = find_further(id, lane);
+    pump_of(*record.lanes, lane).connect(id, record.peer, ring_ref, port, {record.lanes, lane});
 }
 
 void Pumps::close_link(LinkId id, sys::Duration drain) {
-    const Known known = find(id);
+    const LinkRecord record = find(id);
     // Without a drain the first lane takes the others along.
-    for (unsigned lane = 1; lane < known.lanes->most && drain > sys::Duration::zero(); ++lane) {
-        pump_of(*known.lanes, lane).drain_lane(id, drain);
+    for (unsigned lane = 1; lane < record.lanes->max_lanes && drain > sys::Duration::zero();
+         ++lane) {
+        pump_of(*record.lanes, lane).drain_lane(id, drain);
     }
-    pump_of(*known.lanes, 0).close_link(id, drain);
+    pump_of(*record.lanes, 0).close_link(id, drain);
 }
 
 void Pumps::set_exports(LinkId id, std::shared_ptr<const link::ExportTable> exports) {
@@ -172,9 +173,9 @@ void Pumps::report_streams(bool wanted) {
 }
 
 bool Pumps::terminate(LinkId id, link::StreamId stream) {
-    const Known known = find(id);
+    const LinkRecord record = find(id);
     const unsigned lane = stream >> abi::kStreamLaneShift;
-    return lane < known.lanes->most && pump_of(*known.lanes, lane).terminate(id, stream);
+    return lane < record.lanes->max_lanes && pump_of(*record.lanes, lane).terminate(id, stream);
 }
 
 link::ListenerId Pumps::listen(LinkId id, ServiceAddress service, bool tcp, sys::UniqueFd socket) {
@@ -201,9 +202,9 @@ std::vector<LinkInfo> Pumps::links() {
     std::map<LinkId, LinkInfo> sums;
     for (const auto& pump : pumps_) {
         for (const LinkInfo& info : pump->links()) {
-            const auto [known, added] = sums.try_emplace(info.link, info);
+            const auto [sum, added] = sums.try_emplace(info.link, info);
             if (!added) {
-                known->second += info;
+                sum->second += info;
             }
         }
     }
@@ -252,23 +253,23 @@ std::vector<link::Event> Pumps::take_events() {
 void Pumps::lane_down(const link::Lanes& lanes, LinkId id, unsigned lane, link::DownReason reason,
                       const std::string& detail) noexcept {
     if (lane == 0) {
-        for (unsigned other = 1; other < lanes.most; ++other) {
-            pump_of(lanes, other).soon_down(id, link::DownReason::kClosed, "");
+        for (unsigned other = 1; other < lanes.max_lanes; ++other) {
+            pump_of(lanes, other).post_down(id, link::DownReason::kClosed, "");
         }
     } else if (reason != link::DownReason::kGoodbye && reason != link::DownReason::kClosed) {
-        pump_of(lanes, 0).soon_down(
+        pump_of(lanes, 0).post_down(
             id, reason,
             "lane " + std::to_string(lane) + (detail.empty() ? " is over" : ": " + detail));
     }
 }
 
 void Pumps::lane_released(const link::Lanes& lanes, LinkId id) noexcept {
-    pump_of(lanes, 0).soon_look(id);
+    pump_of(lanes, 0).post_poll(id);
 }
 
 void Pumps::hand_over(const link::Lanes& lanes, LinkId id, unsigned lane,
                       Accepted accepted) noexcept {
-    pump_of(lanes, lane).soon_open(id, std::move(accepted));
+    pump_of(lanes, lane).post_open(id, std::move(accepted));
 }
 
 }  // namespace xsock::pump

@@ -12,22 +12,22 @@
 #include <mutex>
 #include <vector>
 
+#include "pump/lane_coordinator.h"
 #include "pump/pump.h"
-#include "pump/siblings.h"
 
 namespace xsock::pump {
 
 // What one pump runs on: the domain's way to its peers, and the one to itself.
-struct Underneath {
+struct HypervisorHandles {
     hypervisor::Hypervisor hypervisor;
     hypervisor::Hypervisor self;
 };
 
-class Pumps final : private Siblings {
+class Pumps final : private LaneCoordinator {
   public:
     // A pump on each of `hypervisors` (1..kMaxLanes): a doorbell handle belongs to one thread.
     // `wake` is called on their threads when there are events to take; it must not block.
-    Pumps(std::vector<Underneath> hypervisors, const PumpOptions& options,
+    Pumps(std::vector<HypervisorHandles> hypervisors, const PumpOptions& options,
           const std::function<void()>& wake);
     ~Pumps() override;
     Pumps(const Pumps&) = delete;
@@ -64,7 +64,7 @@ class Pumps final : private Siblings {
     void stop();
 
   private:
-    struct Known {
+    struct LinkRecord {
         hypervisor::DomId peer = 0;
         std::shared_ptr<link::Lanes> lanes;
     };
@@ -80,14 +80,14 @@ class Pumps final : private Siblings {
     void await_releases();
     link::LinkId introduce(hypervisor::DomId peer);
     void forget(link::LinkId link);
-    Known find(link::LinkId link);
-    Known find_further(link::LinkId link, unsigned lane);
+    LinkRecord find(link::LinkId link);
+    LinkRecord find_further(link::LinkId link, unsigned lane);
 
     const std::shared_ptr<Shared> shared_;
     std::vector<std::unique_ptr<Pump>> pumps_;
     std::mutex mutex_;  // never held while a pump is waited for
     std::condition_variable link_released_;
-    std::map<link::LinkId, Known> links_;
+    std::map<link::LinkId, LinkRecord> links_;
     unsigned next_home_ = 0;
 };
 

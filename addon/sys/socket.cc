@@ -99,13 +99,13 @@ TransferResult peek(int fd, std::span<iovec> parts) noexcept {
     return receive_message(fd, parts, MSG_PEEK);
 }
 
-TransferResult discard(int fd, std::size_t most) noexcept {
+TransferResult discard(int fd, std::size_t max_bytes) noexcept {
     std::array<std::byte, std::size_t{64} * 1024> scratch;
     ssize_t count;
     do {
         // MSG_TRUNC: TCP does not even copy them.
-        count =
-            ::recv(fd, scratch.data(), std::min(most, scratch.size()), MSG_DONTWAIT | MSG_TRUNC);
+        count = ::recv(fd, scratch.data(), std::min(max_bytes, scratch.size()),
+                       MSG_DONTWAIT | MSG_TRUNC);
     } while (count < 0 && errno == EINTR);
     if (count > 0) {
         return {Transfer::kBytes, static_cast<std::size_t>(count), 0};

@@ -33,7 +33,7 @@ TransferResult receive(int fd, std::span<iovec> parts) noexcept;
 // The same, but the bytes stay in the socket.
 TransferResult peek(int fd, std::span<iovec> parts) noexcept;
 // Takes up to `most` bytes out and drops them, 64 KiB at most.
-TransferResult discard(int fd, std::size_t most) noexcept;
+TransferResult discard(int fd, std::size_t max_bytes) noexcept;
 // sendmsg from `parts`, without SIGPIPE.
 TransferResult send(int fd, std::span<iovec> parts) noexcept;
 

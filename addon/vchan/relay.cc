@@ -40,34 +40,34 @@ Relay::Relay(RelayId relay_id, link::ChannelMemory memory, hypervisor::Doorbells
       doorbells_(doorbells),
       port_(port),
       epoll_(epoll) {
-    channel_->say_live();
+    channel_->mark_live();
     doorbells_.notify(port_);
     open_ = true;
     take(std::move(local));
 }
 
 Relay::~Relay() {
-    say_gone();
+    hang_up();
     channel_.reset();         // unmap-notify rings the port,
     doorbells_.close(port_);  // which therefore goes last
 }
 
-void Relay::say_gone() noexcept {
+void Relay::hang_up() noexcept {
     if (fd_.valid()) {
         // Bytes that were sent stay readable, behind them is an end-of-file.
         ::shutdown(fd_.get(), SHUT_WR);
         fd_.reset();
     }
-    channel_->say_gone();
+    channel_->mark_gone();
     doorbells_.notify(port_);
 }
 
 // Before libxenvchan sleeps it asks to be rung for the next write: asked for anew, it has been
 // awake since we went.
 void Relay::leave(sys::TimePoint now) {
-    channel_->say_gone();
+    channel_->mark_gone();
     static_cast<void>(channel_->take_notify(abi::kNotifyWrite));
-    say_gone();
+    hang_up();
     leave_until_ = now + kNoticeTime;
     retry_at_ = now + kLookAgain;
 }
@@ -83,7 +83,7 @@ bool Relay::left(sys::TimePoint now) {
         return false;
     }
     // The server still sleeps in the belief that it has asked; the next client rings for it.
-    channel_->give_back_notify(abi::kNotifyWrite);
+    channel_->restore_notify(abi::kNotifyWrite);
     return true;
 }
 

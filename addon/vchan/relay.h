@@ -75,7 +75,7 @@ class Relay final : public sys::Pollable {
     const RelayId id;
 
   private:
-    void say_gone() noexcept;
+    void hang_up() noexcept;
     void end(End reason, std::string detail) noexcept;
     void take(sys::UniqueFd local);
     void connect_target(sys::TimePoint now);

@@ -59,7 +59,7 @@ void Relays::run() {
         end_rests();
         serve_all();
         remove_ended();
-        tell_of_resting_ports();
+        report_deferred_closes();
         closed_doors_.clear();
     }
     relays_.clear();
@@ -336,8 +336,8 @@ void Relays::abandon_hypervisor() {
 
 void Relays::settle_hypervisor() {
     commands_.call([&] {
-        resting_told_ = false;
-        hypervisor_.doorbells->settle();
+        deferred_closes_reported_ = false;
+        hypervisor_.doorbells->close_deferred();
     });
 }
 
@@ -347,9 +347,9 @@ void Relays::ping(std::uint32_t number) {
     }
 }
 
-void Relays::tell_of_resting_ports() {
-    if (!resting_told_ && hypervisor_.doorbells->resting() > 0) {
-        resting_told_ = true;
+void Relays::report_deferred_closes() {
+    if (!deferred_closes_reported_ && hypervisor_.doorbells->deferred_closes() > 0) {
+        deferred_closes_reported_ = true;
         report(PortsResting{});
     }
 }

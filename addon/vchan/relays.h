@@ -122,7 +122,7 @@ class Relays {
     void listen_again(Door& door);
     void rest(Door& door, int error);
     void end_rests();
-    void tell_of_resting_ports();
+    void report_deferred_closes();
     void release(std::unique_ptr<Relay> relay, std::optional<Ended> told);
     void reopen_door_of(RelayId relay);
     void adopt(std::unique_ptr<Relay> relay);
@@ -146,7 +146,7 @@ class Relays {
     std::vector<Event> events_;
     sys::TimePoint now_ = sys::Clock::now();
     std::uint32_t next_id_ = 1;
-    bool resting_told_ = false;
+    bool deferred_closes_reported_ = false;
     bool stopping_ = false;
     std::atomic<bool> stopped_{false};
     std::thread thread_;

@@ -184,8 +184,8 @@ inline void run_unmap_notify(const MakeDomains& make) {
         auto mapped = d.b.memory->map(d.a_domid, shared->refs(), Access::kReadWrite, &notify);
         mapped->bytes()[20] = std::byte{1};
         d.b.doorbells->close(channel.b);
-        d.b.doorbells->settle();
-        CHECK(d.b.doorbells->resting() == 0);
+        d.b.doorbells->close_deferred();
+        CHECK(d.b.doorbells->deferred_closes() == 0);
         mapped.reset();
         CHECK(heard(*d.a.doorbells) == std::vector{channel.a});
         CHECK(shared->bytes()[20] == std::byte{0});
@@ -230,7 +230,7 @@ inline void run_channels(const MakeDomains& make) {
         Domains d = make();
         const Channel channel = make_channel(d);
         d.b.doorbells->close(channel.b);
-        d.b.doorbells->settle();
+        d.b.doorbells->close_deferred();
         d.a.doorbells->notify(channel.a);
         d.a.doorbells->notify(999);
         const EventChannelPort again = d.b.doorbells->bind_interdomain(d.a_domid, channel.a);

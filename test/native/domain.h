@@ -12,9 +12,9 @@
 
 #include "hypervisor/loopback/connect.h"
 #include "hypervisor/loopback/machine.h"
+#include "hypervisor_handles.h"
 #include "pump/pumps.h"
 #include "tap.h"
-#include "underneath.h"
 
 namespace xsock {
 
@@ -32,7 +32,8 @@ class Domain {
         options.domid = domid;
         options.timings.longest_poll = longest_poll;
         pump = std::make_unique<pump::Pumps>(
-            underneath(pumps, [this] { return hypervisor::loopback::connect_loopback(dir); }),
+            hypervisor_handles(pumps,
+                               [this] { return hypervisor::loopback::connect_loopback(dir); }),
             options, [this] { collect(); });
     }
     Domain(const Domain&) = delete;

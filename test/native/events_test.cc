@@ -23,7 +23,8 @@ struct Untaken {
         pump::PumpOptions options;
         options.domid = 3;
         pump = std::make_unique<pump::Pumps>(
-            underneath(pumps, [this] { return hypervisor::loopback::connect_loopback(dir); }),
+            hypervisor_handles(pumps,
+                               [this] { return hypervisor::loopback::connect_loopback(dir); }),
             options, [] {});
     }
     std::string dir;

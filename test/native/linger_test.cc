@@ -15,11 +15,11 @@
 #include <thread>
 #include <vector>
 
+#include "hypervisor_handles.h"
 #include "programs.h"
 #include "pump/pumps.h"
 #include "tap.h"
 #include "temp_dir.h"
-#include "underneath.h"
 
 namespace {
 
@@ -54,8 +54,8 @@ struct Stage {
                      : sys::listen_unix(dir.path + "/target", 0600, kSame, kSame)) {
         const sys::Address address = tcp ? sys::Address{true, "127.0.0.1", port_of(target.get())}
                                          : sys::Address{false, dir.path + "/target", 0};
-        pump = std::make_unique<pump::Pumps>(underneath(1, hypervisor::make_self_hypervisor),
-                                             pump::PumpOptions{}, [] {});
+        pump = std::make_unique<pump::Pumps>(
+            hypervisor_handles(1, hypervisor::make_self_hypervisor), pump::PumpOptions{}, [] {});
         const link::LinkId link = pump->connect_self(18);
         pump->set_exports(link, std::make_shared<const link::ExportTable>(
                                     std::vector<link::ExportEntry>{{"svc", 0, true, address}}));
@@ -158,7 +158,7 @@ void a_peer_has_so_many_and_no_more() {
     constexpr std::size_t kSurplus = 3;
     Ends of_another;
     lingering.add(std::move(of_another.ours), 2, now);
-    std::vector<Ends> ends(pump::LingerSet::kMostPerPeer + kSurplus);
+    std::vector<Ends> ends(pump::LingerSet::kMaxPerPeer + kSurplus);
     for (Ends& one : ends) {
         lingering.add(std::move(one.ours), 1, now);
     }
@@ -201,7 +201,7 @@ void refused_until_the_first_bytes() {
     sys::Epoll epoll;
     pump::LingerSet refused(epoll, pump::LingerSet::Until::kFirstBytes);
     const sys::TimePoint start = sys::Clock::now();
-    std::vector<Ends> ends(pump::LingerSet::kMostPerPeer + 1);
+    std::vector<Ends> ends(pump::LingerSet::kMaxPerPeer + 1);
     for (Ends& one : ends) {
         refused.add(std::move(one.ours), 1, start);
     }

@@ -126,7 +126,7 @@ void half_a_header() {
 void beside_a_chatty_stream() {
     using Clock = std::chrono::steady_clock;
     constexpr std::uint32_t kMost = 2 * 32 * 1024 + 1024;
-    constexpr auto kChattyFor = std::chrono::milliseconds(10);  // half of what it is
+    constexpr auto kInteractiveTime = std::chrono::milliseconds(10);  // half of what it is
     std::uint32_t most = 0;
     for (int round = 0; round < 200 && most < 32 * 1024; ++round) {
         Stage stage;
@@ -154,7 +154,7 @@ void beside_a_chatty_stream() {
         });
         for (;;) {
             const std::uint32_t used = stage.peer->used();
-            if (Clock::now() >= start + kChattyFor) {
+            if (Clock::now() >= start + kInteractiveTime) {
                 break;  // it may no longer count as chatty
             }
             most = std::max(most, used);

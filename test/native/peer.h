@@ -16,11 +16,11 @@
 #include "abi/frame.h"
 #include "hypervisor/loopback/connect.h"
 #include "hypervisor/loopback/machine.h"
+#include "hypervisor_handles.h"
 #include "link/channel.h"
 #include "pump/pumps.h"
 #include "tap.h"
 #include "temp_dir.h"
-#include "underneath.h"
 
 namespace by_hand {
 
@@ -177,7 +177,8 @@ struct Stage {
         options.memory_total = memory_total;
         options.limits.streams_per_peer = streams_per_peer;
         pump = std::make_unique<pump::Pumps>(
-            underneath(1, [this] { return hypervisor::loopback::connect_loopback(dir(0)); }),
+            hypervisor_handles(1,
+                               [this] { return hypervisor::loopback::connect_loopback(dir(0)); }),
             options, [] {});
         arrive();
     }

@@ -60,9 +60,9 @@ void a_long_wait_ends_it() {
 
 // A wait that ends after `looks` looks; whether the first of them was at once.
 bool at_once(pump::Poller& poller, int looks, bool waits_for_peers = false) {
-    const bool result = poller.idle(kStart, waits_for_peers) == pump::Idle::kLook;
+    const bool result = poller.idle(kStart, waits_for_peers) == pump::Idle::kPoll;
     for (int i = 1; i < looks; ++i) {
-        CHECK(poller.idle(kStart + microseconds(1), waits_for_peers) == pump::Idle::kYieldAndLook);
+        CHECK(poller.idle(kStart + microseconds(1), waits_for_peers) == pump::Idle::kYieldAndPoll);
     }
     poller.found(kStart + microseconds(2));
     return result;

@@ -89,9 +89,9 @@ void bytes_cross_both_ways() {
 }
 
 // As Xen's: ports rest until somebody has made sure of the domain.
-class RestingDoorbells final : public hypervisor::Doorbells {
+class DeferringDoorbells final : public hypervisor::Doorbells {
   public:
-    explicit RestingDoorbells(std::unique_ptr<Doorbells> real) : real_(std::move(real)) {}
+    explicit DeferringDoorbells(std::unique_ptr<Doorbells> real) : real_(std::move(real)) {}
     [[nodiscard]] int fd() const noexcept override { return real_->fd(); }
     hypervisor::EventChannelPort allocate_unbound(hypervisor::DomId peer) override {
         return real_->allocate_unbound(peer);
@@ -100,23 +100,23 @@ class RestingDoorbells final : public hypervisor::Doorbells {
                                                   hypervisor::EventChannelPort port) override {
         return real_->bind_interdomain(peer, port);
     }
-    void close(hypervisor::EventChannelPort port) noexcept override { resting_.push_back(port); }
+    void close(hypervisor::EventChannelPort port) noexcept override { deferred_.push_back(port); }
     void notify(hypervisor::EventChannelPort port) noexcept override { real_->notify(port); }
     std::size_t drain(std::span<hypervisor::EventChannelPort> out) override {
         return real_->drain(out);
     }
     void unmask(hypervisor::EventChannelPort port) noexcept override { real_->unmask(port); }
-    [[nodiscard]] std::size_t resting() const noexcept override { return resting_.size(); }
-    void settle() noexcept override {
-        for (const auto port : resting_) {
+    [[nodiscard]] std::size_t deferred_closes() const noexcept override { return deferred_.size(); }
+    void close_deferred() noexcept override {
+        for (const auto port : deferred_) {
             real_->close(port);
         }
-        resting_.clear();
+        deferred_.clear();
     }
 
   private:
     std::unique_ptr<Doorbells> real_;
-    std::vector<hypervisor::EventChannelPort> resting_;
+    std::vector<hypervisor::EventChannelPort> deferred_;
 };
 
 // The pump says that ports rest, once, and again for those that come after it was answered.
@@ -128,14 +128,14 @@ void ports_rest_until_the_domain_is_known() {
     std::filesystem::create_directories(dir);
     machine.introduce(0, dir + "/hypercall");
     const auto connect = [&dir] {
-        hypervisor::Hypervisor resting = hypervisor::loopback::connect_loopback(dir);
-        resting.doorbells = std::make_unique<RestingDoorbells>(std::move(resting.doorbells));
-        return resting;
+        hypervisor::Hypervisor deferring = hypervisor::loopback::connect_loopback(dir);
+        deferring.doorbells = std::make_unique<DeferringDoorbells>(std::move(deferring.doorbells));
+        return deferring;
     };
     std::atomic<int> told{0};
     std::atomic<int> released{0};
     std::atomic<pump::Pumps*> running{nullptr};
-    pump::Pumps low(underneath(1, connect), {}, [&] {
+    pump::Pumps low(hypervisor_handles(1, connect), {}, [&] {
         for (const link::Event& event : running.load()->take_events()) {
             told += std::holds_alternative<link::PortsResting>(event) ? 1 : 0;
             released += std::holds_alternative<link::LinkReleased>(event) ? 1 : 0;

@@ -17,12 +17,12 @@
 #include <thread>
 #include <vector>
 
+#include "hypervisor_handles.h"
 #include "programs.h"
 #include "pump/pumps.h"
 #include "sys/socket.h"
 #include "tap.h"
 #include "temp_dir.h"
-#include "underneath.h"
 
 namespace {
 
@@ -36,12 +36,12 @@ struct Bench {
         pump::PumpOptions options;
         options.limits = limits;
         options.memory_total = memory;
-        pump = std::make_unique<pump::Pumps>(underneath(1, hypervisor::make_self_hypervisor),
-                                             options, [this] {
-                                                 const std::lock_guard lock(mutex);
-                                                 woken = true;
-                                                 condition.notify_all();
-                                             });
+        pump = std::make_unique<pump::Pumps>(
+            hypervisor_handles(1, hypervisor::make_self_hypervisor), options, [this] {
+                const std::lock_guard lock(mutex);
+                woken = true;
+                condition.notify_all();
+            });
         link = pump->connect_self(order);
         std::vector<link::ExportEntry> entries(3);
         entries[0] = {"svc", 80, true, {false, target, 0}};

@@ -32,7 +32,7 @@ class SelfDoorbells final : public Doorbells {
         const EventChannelPort port = next_++;
         it->second.other = port;
         ports_[port] = Port{peer_port, false, false};
-        ring(port);
+        set_pending(port);
         return port;
     }
     void close(EventChannelPort port) noexcept override {
@@ -49,7 +49,7 @@ class SelfDoorbells final : public Doorbells {
     void notify(EventChannelPort port) noexcept override {
         const auto it = ports_.find(port);
         if (it != ports_.end() && it->second.other != 0) {
-            ring(it->second.other);
+            set_pending(it->second.other);
         }
     }
 
@@ -93,7 +93,7 @@ class SelfDoorbells final : public Doorbells {
         bool masked = false;
     };
 
-    void ring(EventChannelPort number) noexcept {
+    void set_pending(EventChannelPort number) noexcept {
         const auto it = ports_.find(number);
         if (it == ports_.end()) {
             return;

@@ -39,7 +39,7 @@ class XenDoorbells final : public Doorbells {
     void abandon() noexcept override {
         const std::lock_guard lock(mutex_);
         abandoned_ = true;
-        resting_.clear();
+        deferred_.clear();
     }
 
     [[nodiscard]] int fd() const noexcept override { return library_.fd(handle_); }
@@ -56,19 +56,19 @@ class XenDoorbells final : public Doorbells {
     void close(EventChannelPort port) noexcept override {
         const std::lock_guard lock(mutex_);
         if (!abandoned_) {
-            resting_.push_back(port);
+            deferred_.push_back(port);
         }
     }
-    [[nodiscard]] std::size_t resting() const noexcept override {
+    [[nodiscard]] std::size_t deferred_closes() const noexcept override {
         const std::lock_guard lock(mutex_);
-        return resting_.size();
+        return deferred_.size();
     }
-    void settle() noexcept override {
+    void close_deferred() noexcept override {
         const std::lock_guard lock(mutex_);
-        for (const EventChannelPort port : resting_) {
+        for (const EventChannelPort port : deferred_) {
             library_.unbind(handle_, port);
         }
-        resting_.clear();
+        deferred_.clear();
     }
     void notify(EventChannelPort port) noexcept override {
         if (!abandoned_) {
@@ -117,7 +117,7 @@ class XenDoorbells final : public Doorbells {
     const EventLibrary& library_;
     EvtChn* handle_;
     mutable std::mutex mutex_;
-    std::vector<EventChannelPort> resting_;
+    std::vector<EventChannelPort> deferred_;
     std::atomic<bool> abandoned_ = false;
 };
 

@@ -10,9 +10,9 @@
 
 namespace xsock {
 
-inline std::vector<pump::Underneath> underneath(
+inline std::vector<pump::HypervisorHandles> hypervisor_handles(
     unsigned pumps, const std::function<hypervisor::Hypervisor()>& connect) {
-    std::vector<pump::Underneath> result;
+    std::vector<pump::HypervisorHandles> result;
     for (unsigned i = 0; i < pumps; ++i) {
         result.push_back({connect(), hypervisor::make_self_hypervisor()});
     }

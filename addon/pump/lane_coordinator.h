@@ -36,9 +36,9 @@ struct Accepted {
     std::uint16_t service_port;  // 0: by the label's name
 };
 
-class Siblings {
+class LaneCoordinator {
   public:
-    virtual ~Siblings() = default;
+    virtual ~LaneCoordinator() = default;
     // A lane is over: the first one takes the others along, another one the first.
     virtual void lane_down(const link::Lanes& lanes, link::LinkId link, unsigned lane,
                            link::DownReason reason, const std::string& detail) noexcept = 0;
