@@ -1,5 +1,5 @@
-// The libxenvchan control page (xen/include/public/io/libxenvchan.h): what two domains agree on.
-// No behaviour here. Little-endian, natural layout.
+// The libxenvchan control page (xen/include/public/io/libxenvchan.h), which both domains share. The
+// peer can write every byte of it at any time. No behaviour here. Little-endian, natural layout.
 //
 // "Server" is the side that granted the pages, "client" the side that mapped them. `left` is the
 // ring that the client writes and the server reads, `right` the other one.
@@ -44,8 +44,8 @@ static_assert(offsetof(ControlPage, srv_notify) == 23);
 static_assert(offsetof(ControlPage, grants) == 24);
 
 // Bits of cli_notify and srv_notify.
-inline constexpr std::uint8_t kNotifyWrite = 1;  // "ring me when you have written"
-inline constexpr std::uint8_t kNotifyRead = 2;   // "ring me when you have read"
+inline constexpr std::uint8_t kNotifyWrite = 1;  // "notify me when you have written"
+inline constexpr std::uint8_t kNotifyRead = 2;   // "notify me when you have read"
 
 inline constexpr std::uint8_t kGone = 0;
 inline constexpr std::uint8_t kLive = 1;

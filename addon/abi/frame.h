@@ -14,15 +14,15 @@ inline constexpr std::size_t kFrameAlignment = 16;
 
 enum class FrameType : std::uint8_t {
     kHello = 1,      // first frame each way; payload Hello
-    kServices = 2,   // what the sender offers to the receiver; opaque to the data plane
+    kServices = 2,   // what the sender exports to the receiver; opaque to the data plane
     kPing = 3,       // argument: any number
     kPong = 4,       // argument: the number of the PING it answers
-    kGoodbye = 5,    // no new streams, please; those under way may finish
+    kGoodbye = 5,    // no new streams; open ones may finish
     kLane = 6,       // a further channel of the same link, granted by the sender; payload Lane
     kOpen = 16,      // payload Open + name
-    kAccept = 17,    // the target took the connection
+    kAccept = 17,    // the target accepted the connection
     kRefuse = 18,    // argument: RefuseReason; the stream is over
-    kData = 19,      // payload: bytes of the stream; argument: credit given back, in bytes
+    kData = 19,      // payload: bytes of the stream; argument: credit returned, in bytes
     kShutdown = 20,  // flags: kShutdownSend, kShutdownReceive
     kReset = 21,     // argument: ResetReason; the stream is over
     kCredit = 22,    // argument: bytes that the receiver of this frame may send in addition
@@ -83,7 +83,7 @@ static_assert(offsetof(Hello, max_streams) == 52);
 static_assert(offsetof(Hello, max_lanes) == 56);
 static_assert(offsetof(Hello, lane) == 60);
 
-// Payload of kLane: what the receiver maps and binds as it did for the first lane.
+// Payload of kLane: the receiver maps and binds these as it did for the first lane.
 struct Lane {
     std::uint32_t number;         // 1..min(max_lanes of both) - 1, each once
     std::uint32_t ring_ref;       // grant reference of its control page
@@ -110,9 +110,9 @@ enum class RefuseReason : std::uint32_t {
 };
 
 enum class ResetReason : std::uint32_t {
-    kLocalReset = 1,  // the program at the sender's end went away
+    kLocalReset = 1,  // the program at the sender's end reset the connection
     kFdPassing = 2,   // it tried to pass file descriptors
-    kTerminated = 3,  // cut off by an operator or at the end of a drain
+    kTerminated = 3,  // by an operator, or at the end of a drain
 };
 
 // Stream ids: bit 0 tells who opened the stream (0 the link's server, 1 its client), the highest

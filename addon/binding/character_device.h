@@ -1,6 +1,6 @@
 // The JavaScript class `CharacterDevice`: reads and writes a pollable character device such as
-// /dev/xen/xenbus. Node's own streams refuse those, and its file reads would keep a pool thread for
-// ever. A thread of its own polls and reads; JavaScript hears of it by a callback.
+// /dev/xen/xenbus. Node's own streams refuse those, and its file reads would occupy a pool thread
+// for ever. A thread of its own polls and reads, and passes the bytes to a JavaScript callback.
 #pragma once
 
 #include <napi.h>

@@ -31,8 +31,8 @@ const char* name_of(link::Refusal reason) {
     return kNames[static_cast<std::size_t>(reason)];
 }
 
-// Text that may hold any bytes (a peer's) becomes one character per byte: nothing is lost or
-// rejected, and the control plane escapes it before it is shown.
+// Text that may contain any bytes (a peer's) becomes one character per byte: nothing is lost or
+// rejected, and the control plane escapes it for display.
 Napi::String latin1(Napi::Env env, const std::string& text) {
     std::u16string wide;
     wide.reserve(text.size());
@@ -151,7 +151,7 @@ class EventBuilder {
         object_.Set("service", latin1(env_, event.service));
     }
 
-    // Left out where nobody was cut off.
+    // Absent if no program was cut off.
     void program(std::int32_t pid) {
         if (pid > 0) {
             object_.Set("program", Napi::Number::New(env_, pid));

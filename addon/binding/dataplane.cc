@@ -25,7 +25,7 @@ std::uint16_t domid(const Napi::CallbackInfo& info, std::size_t index) {
     return static_cast<std::uint16_t>(u32(info, index));
 }
 
-// Longer than anybody waits, and far from where time overflows.
+// Longer than any sensible drain, and far from overflow.
 constexpr std::int64_t kLongestDrain = std::int64_t{24} * 60 * 60 * 1000;
 
 pump::Pumps& opened(const std::shared_ptr<pump::Pumps>& pumps) {
@@ -77,7 +77,8 @@ void Dataplane::init(Napi::Env env, Napi::Object exports) {
 Dataplane::Dataplane(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Dataplane>(info) {
     const Napi::Object options = info[0].As<Napi::Object>();
     const pump::PumpOptions pump_options = options_from_js(options);
-    // One slot: wake-ups that find it taken are not needed, the batch that is due will have it all.
+    // One slot: a wake-up that finds it taken is redundant, since the pending one fetches all
+    // events.
     wake_ = Napi::ThreadSafeFunction::New(info.Env(), info[1].As<Napi::Function>(), "xsock events",
                                           1, 1);
     Napi::ThreadSafeFunction wake = wake_;
@@ -100,7 +101,7 @@ Dataplane::~Dataplane() {
 }
 
 void Dataplane::settle_hypervisor(const Napi::CallbackInfo& info) {
-    // May come after close(): its cause was asked of xenstore before.
+    // May come after close(): xenstore was asked before it.
     if (pumps_) {
         translated(info.Env(), [&] { pumps_->settle_hypervisor(); });
     }
@@ -112,7 +113,7 @@ void Dataplane::abandon_hypervisor(const Napi::CallbackInfo& info) {
     }
 }
 
-// Ends the threads on a worker: JavaScript does not wait for a pump that hangs. Twice is once.
+// Ends the threads on a worker: JavaScript does not wait for a pump that hangs. Idempotent.
 Napi::Value Dataplane::close(const Napi::CallbackInfo& info) {
     return AsyncCall<bool>::start(
         info.Env(),
@@ -240,7 +241,8 @@ Napi::Value Dataplane::listen(const Napi::CallbackInfo& info) {
             listener = opened(pumps_).listen(number("link"), service, tcp, std::move(socket));
         } catch (const std::system_error&) {
             if (!tcp) {
-                ::unlink(path.c_str());  // the link has gone meanwhile: nobody would remove it
+                ::unlink(
+                    path.c_str());  // the link has ended meanwhile: nobody else would remove it
             }
             throw;
         }

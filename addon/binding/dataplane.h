@@ -1,7 +1,7 @@
-// The JavaScript class `Dataplane`: a door to the pumps. JavaScript thread only; what may take long
-// runs on a libuv worker. Events are announced by the `wake` callback (never waited for by the
-// pump) and fetched by takeEvents(). After close() every call says ECANCELED, but those that have
-// nothing left to do: takeEvents(), settleHypervisor(), abandonHypervisor(), close().
+// The JavaScript class `Dataplane`: the interface to the pumps. JavaScript thread only; what may
+// block runs on a libuv worker. Events are announced by the `wake` callback (for which no pump
+// waits) and fetched by takeEvents(). After close() every call fails with ECANCELED, except
+// takeEvents(), settleHypervisor(), abandonHypervisor() and close(), which have nothing left to do.
 #pragma once
 
 #include <napi.h>

@@ -21,7 +21,7 @@ inline Napi::Error to_js(Napi::Env env, const std::system_error& error) {
     return result;
 }
 
-// What a class works on until its close(); after that ECANCELED, which says what is closed.
+// The object behind a JavaScript class; ECANCELED after its close(), with a message that names it.
 template <typename Work>
 Work& opened(const std::shared_ptr<Work>& work, const char* closed) {
     if (work == nullptr) {

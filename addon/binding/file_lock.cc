@@ -36,8 +36,8 @@ bool lock(int fd) {
     return false;
 }
 
-// The locked file with `text` in it; an invalid one if another process holds the lock. Who may open
-// a file may lock it, for reading too: it is its owner's alone.
+// The locked file with `text` in it; an invalid one if another process holds the lock. Opening a
+// file for reading suffices to lock it: so only its owner may open it.
 sys::UniqueFd try_lock(const std::string& path, const std::string& text) {
     for (;;) {
         sys::UniqueFd fd(sys::check(
@@ -57,7 +57,7 @@ sys::UniqueFd try_lock(const std::string& path, const std::string& text) {
     }
 }
 
-// What is there already, e.g. a device, locked; an invalid descriptor if another process holds the
+// An existing file (e.g. a device), locked; an invalid descriptor if another process holds the
 // lock.
 sys::UniqueFd try_lock_existing(const std::string& path) {
     sys::UniqueFd fd(
@@ -93,7 +93,8 @@ void init_file_lock(Napi::Env env, Napi::Object exports) {
                     auto held = std::make_shared<sys::UniqueFd>(std::move(locked));
                     return Napi::Function::New(info.Env(), [held, path](const Napi::CallbackInfo&) {
                         if (held->valid()) {
-                            // While it is still locked, and only if it is still this file.
+                            // Unlinked while still locked, and only if the path still names this
+                            // file.
                             if (still_named(held->get(), path)) {
                                 ::unlink(path.c_str());
                             }

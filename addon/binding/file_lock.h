@@ -1,6 +1,6 @@
 // tryLock(path, text): an exclusive flock(2) on a file, held until release() or the end of the
-// process, however it ends. Node has no call for that. tryLockExisting(path): on what is there
-// already, of which nothing is written or removed.
+// process, however it ends. Node has no call for that. tryLockExisting(path): the same on an
+// existing file, which is neither written nor removed.
 #pragma once
 
 #include <napi.h>

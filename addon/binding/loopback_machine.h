@@ -1,5 +1,5 @@
-// The JavaScript class `LoopbackMachine`: a door to hypervisor::loopback::Machine. JavaScript
-// thread only; every call is short.
+// The JavaScript class `LoopbackMachine`: the interface to hypervisor::loopback::Machine.
+// JavaScript thread only; no call blocks for long.
 #pragma once
 
 #include <napi.h>

@@ -1,5 +1,5 @@
-// The addon's entry: every class and function that JavaScript sees (daemon/dataplane/native.ts has
-// their types).
+// The addon's entry point: every class and function that JavaScript sees (their types are in
+// daemon/dataplane/native.ts).
 #include <napi.h>
 
 #include "binding/character_device.h"

@@ -20,7 +20,7 @@ ucred credentials_of(int fd) {
     return credentials;
 }
 
-// Supplementary groups; none on kernels before 4.13, which do not tell.
+// Supplementary groups; none on kernels before 4.13, which do not report them.
 std::vector<gid_t> groups_of(int fd) {
     std::vector<gid_t> groups(64);
     for (;;) {

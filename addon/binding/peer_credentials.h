@@ -1,5 +1,5 @@
 // Who is at the other end of a UNIX socket, as the kernel recorded it at connect(2) (unix(7):
-// SO_PEERCRED, SO_PEERGROUPS). Node itself does not tell.
+// SO_PEERCRED, SO_PEERGROUPS). Node has no call for that.
 #pragma once
 
 #include <napi.h>

@@ -6,7 +6,7 @@
 
 namespace xsock::binding {
 
-// exports.sdNotify(socketPath, message): `@` at the start stands for an abstract name. Throws with
+// exports.sdNotify(socketPath, message): a leading `@` stands for an abstract name. Throws with
 // errno.
 void init_sd_notify(Napi::Env env, Napi::Object exports);
 

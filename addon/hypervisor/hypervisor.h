@@ -1,12 +1,11 @@
-// The seam between xsock and whatever lies underneath: granted memory and doorbells (event
-// channels). Two implementations, loopback/ and xen/, that never see each other; test/contract/
-// runs on both.
-//
-// Threads: GrantedMemory, and what it hands out, may be used on any thread. Of Doorbells
+// The interface to the hypervisor: granted memory and doorbells (event channels). Two
+// implementations, loopback/ and xen/, which are independent of each other; test/contract/ runs on
+// both. self/ serves a domain's link with itself.
+// Threads: GrantedMemory, and the objects that it returns, may be used on any thread. Of Doorbells,
 // allocate_unbound(), bind_interdomain(), close() and deferred_closes() may be called from any
-// thread; the others belong to the pump thread, once the pump runs. Whatever asks the hypervisor
-// for something or gives it back may block (a loopback machine is a process, which may be stopped),
-// so the pump thread calls none of it; fd(), notify(), drain() and unmask() never block. Errors:
+// thread; the others belong to the pump thread, once the pump runs. Calls that allocate from the
+// hypervisor or release to it may block (a loopback machine is a process, which may be stopped), so
+// the pump thread calls none of them; fd(), notify(), drain() and unmask() never block. Errors:
 // every call that can fail throws std::system_error with the errno of the hypervisor.
 #pragma once
 
@@ -27,23 +26,22 @@ inline constexpr std::size_t kPageSize = 4096;
 
 enum class Access : std::uint8_t { kReadOnly, kReadWrite };
 
-// What happens when the holder lets go of a page, in order or by dying: the byte at `offset` in the
-// first page is cleared and `port` is rung (xen/include/uapi gntalloc.h and gntdev.h,
+// What happens when the holder releases a page, or dies: the byte at `offset` in the first page is
+// cleared and a notification is sent on `port` (Linux, include/uapi/xen/gntalloc.h and gntdev.h,
 // UNMAP_NOTIFY).
 struct UnmapNotify {
     std::uint32_t offset;
     EventChannelPort port;
 };
 
-// Pages that we granted to a peer (gntshr). Zeroed when handed out. The destructor runs the
-// unmap-notify (if any) and ends the grants; the peer may keep its mapping, so the pages are never
-// used again.
+// Pages that we granted to a peer (gntshr). Zeroed initially. The destructor runs the unmap-notify
+// (if any) and ends the grants; the peer may keep its mapping, so the pages are never reused.
 class SharedPages {
   public:
     virtual ~SharedPages() = default;
-    // Writable by the peer if granted read-write: every word may change under us at any time.
+    // Writable by the peer if granted read-write: every word may then change at any time.
     [[nodiscard]] virtual std::span<std::byte> bytes() noexcept = 0;
-    // One reference a page, in order.
+    // One grant reference per page, in order.
     [[nodiscard]] virtual std::span<const GrantRef> refs() const noexcept = 0;
 };
 
@@ -58,8 +56,8 @@ class MappedPages {
 class GrantedMemory {
   public:
     virtual ~GrantedMemory() = default;
-    // How many pages share() may still have. A guess: other processes of the domain grant too, and
-    // pages that a peer has not unmapped yet count on.
+    // How many pages share() can still grant. An estimate: other processes of the domain grant
+    // pages too, and ended grants count until the peer has unmapped them.
     [[nodiscard]] virtual std::size_t free_pages() const = 0;
     // Allocates `pages` zeroed pages and grants them to `peer`. ENOSPC: out of grants.
     virtual std::unique_ptr<SharedPages> share(DomId peer, std::size_t pages, Access access,
@@ -74,31 +72,32 @@ class GrantedMemory {
 class Doorbells {
   public:
     virtual ~Doorbells() = default;
-    // Readable (EPOLLIN) when drain() may have something to say. Owned by this object.
+    // Readable (EPOLLIN) when drain() may return ports. Owned by this object.
     [[nodiscard]] virtual int fd() const noexcept = 0;
     // A port that only `peer` may bind to. Unmasked.
     virtual EventChannelPort allocate_unbound(DomId peer) = 0;
-    // Binds to a port that `peer` allocated for us. Unmasked, and rung once at once, as Xen does.
+    // Binds to a port that `peer` allocated for us. Unmasked, with one notification pending, as on
+    // Xen.
     virtual EventChannelPort bind_interdomain(DomId peer, EventChannelPort peer_port) = 0;
-    // Closes a port; the peer's end goes back to unbound. Unknown ports are ignored. Where that is
-    // not safe before the caller has made sure of the domain (see close_deferred()), the port
-    // rests.
+    // Closes a port; the peer's end goes back to unbound. Unknown ports are ignored. If that is not
+    // safe before the caller has checked that the domain was not restored, closing the port is
+    // deferred until close_deferred().
     virtual void close(EventChannelPort port) noexcept = 0;
-    // How many ports rest: closed, not heard of any more, but not given back.
+    // How many ports wait for close_deferred(): unused, but still bound.
     [[nodiscard]] virtual std::size_t deferred_closes() const noexcept { return 0; }
-    // Gives back those that rest. The caller has made sure, after they were closed, that the domain
-    // is the one that it was, and not restored from an image: abandon() instead.
+    // Closes deferred ports. The caller has checked, after the calls of close(), that the domain
+    // was not restored from a saved image; if it was: abandon() instead.
     virtual void close_deferred() noexcept {}
-    // Rings the other end; does nothing if nobody is there (as Xen's EVTCHNOP_send).
+    // Notifies the other end; does nothing if there is none (as Xen's EVTCHNOP_send).
     virtual void notify(EventChannelPort port) noexcept = 0;
-    // Fills `out` with ports that rang, each masked from now on until unmask(). Never blocks.
-    // Returns how many. std::errc::no_such_device is thrown when the hypervisor itself is gone.
+    // Fills `out` with ports that were notified, each masked from now on until unmask(). Never
+    // blocks. Returns how many. Throws ENODEV when the hypervisor itself is gone.
     virtual std::size_t drain(std::span<EventChannelPort> out) = 0;
-    // Lets the port ring again. If it rang while masked it is delivered by a later drain(): fd()
-    // becomes readable for it.
+    // Unmasks the port. A notification that came while it was masked makes fd() readable, and a
+    // later drain() returns the port.
     virtual void unmask(EventChannelPort port) noexcept = 0;
-    // The domain was restored from a saved image: its ports are not there any more. From now on
-    // calls do nothing (allocating and binding throw ENODEV), and nothing is given back.
+    // The domain was restored from a saved image: its ports no longer exist. From now on calls do
+    // nothing (allocating and binding throw ENODEV), and no port is closed.
     virtual void abandon() noexcept {}
 };
 

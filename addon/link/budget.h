@@ -1,5 +1,5 @@
-// The memory that all streams together may make us hold: the sum of their receive windows, in
-// bytes. Any thread: the pumps of a daemon share one.
+// The limit on memory for received bytes: the sum of all streams' receive windows, in bytes. Any
+// thread: the pumps of a daemon share one.
 #pragma once
 
 #include <atomic>
@@ -25,7 +25,7 @@ class Budget {
     void release(std::size_t bytes) noexcept {
         committed_.fetch_sub(bytes, std::memory_order_relaxed);
     }
-    // A lower limit takes nothing back; it only keeps new windows from being opened.
+    // A lower limit revokes nothing; it only prevents new reservations.
     void set_limit(std::size_t limit) noexcept { limit_.store(limit, std::memory_order_relaxed); }
     [[nodiscard]] std::size_t committed() const noexcept {
         return committed_.load(std::memory_order_relaxed);

@@ -1,5 +1,5 @@
-// Bytes that a local program does not take now. First in, first out; bounded by its stream's
-// receive window, which the caller enforces. Holds no memory while empty.
+// Bytes that a local program has not taken yet. First in, first out; bounded by the stream's
+// receive window, which the caller enforces. Uses no memory while empty. Pump thread only.
 #pragma once
 
 #include <sys/uio.h>
@@ -37,7 +37,7 @@ class ByteQueue {
         bytes.resize(old + source.size() - skip);
         source.copy_to(std::span(bytes).subspan(old), skip);
     }
-    // Not of an empty queue.
+    // The queue must not be empty.
     [[nodiscard]] iovec front() noexcept {
         return {waiting_->bytes.data() + waiting_->head, size()};
     }
@@ -52,7 +52,7 @@ class ByteQueue {
   private:
     struct Waiting {
         std::vector<std::byte> bytes;
-        std::size_t head = 0;  // what went already
+        std::size_t head = 0;  // already sent
     };
     std::unique_ptr<Waiting> waiting_;  // null while empty
 };

@@ -15,7 +15,7 @@ using hypervisor::UnmapNotify;
 
 namespace {
 
-// Granted pages of their own; none for a ring inside the control page.
+// Pages of a ring of 2^order bytes; 0 for a ring inside the control page.
 std::size_t pages_of(std::uint16_t order) noexcept {
     return order < abi::kMinOrder ? 0 : std::size_t{1} << (order - abi::kMinOrder);
 }
@@ -60,8 +60,8 @@ ChannelMemory ChannelMemory::share(hypervisor::GrantedMemory& memory, hypervisor
 ChannelMemory ChannelMemory::map(hypervisor::GrantedMemory& memory, hypervisor::DomId owner,
                                  hypervisor::GrantRef ring_ref, hypervisor::EventChannelPort port,
                                  Offers offers) {
-    // Looked at before it is mapped for good: letting go of the final mapping would clear cli_live,
-    // and an offer that somebody else uses must not be disturbed.
+    // Checked through a mapping without unmap-notify first: releasing the final mapping would clear
+    // cli_live, and must not disturb an offer that another client uses.
     const hypervisor::GrantRef refs[] = {ring_ref};
     const std::uint16_t smallest = offers == Offers::kStock ? abi::kSmallestOrder : abi::kMinOrder;
     bool left_behind = false;
@@ -113,7 +113,7 @@ ChannelMemory ChannelMemory::map(hypervisor::GrantedMemory& memory, hypervisor::
     channel.left_ = ring(channel.mapped_left_, left_order);
     channel.right_ = ring(channel.mapped_right_, right_order);
     if (left_behind) {
-        // What the server wrote for the client before is not for us. Peer-written: read once.
+        // What the server wrote for the previous client is not for us. Peer-written: read once.
         channel.start_ = {ring::load_acquire(channel.page_->left.prod),
                           ring::load_acquire(channel.page_->left.cons),
                           ring::load_acquire(channel.page_->right.prod)};
@@ -127,7 +127,7 @@ ChannelMemory ChannelMemory::map(hypervisor::GrantedMemory& memory, hypervisor::
 
 namespace {
 
-// Which words belong to whom, by role.
+// Which words of the page are ours and which the peer's, by role.
 struct Sides {
     std::uint8_t& own_live;
     std::uint8_t& peer_live;

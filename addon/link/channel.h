@@ -1,6 +1,6 @@
-// One libxenvchan-style channel: control page, two rings, live and notify bytes, one event channel
-// port. Server: we granted the pages; client: we mapped them. Set up on any thread, used by the
-// pump thread.
+// One libxenvchan channel: control page, two rings, live and notify bytes, one event channel port.
+// Server: we granted the pages; client: we mapped them. Set up on any thread, then used by one (a
+// link's pump, or the relays').
 //
 // What the peer can write: every byte of the control page and of the ring it produces into.
 #pragma once
@@ -21,32 +21,32 @@ enum class PeerState : std::uint8_t {
     kNone,  // server: no client has connected yet
     kLive,
     kGone,     // ended; what is left in the ring may still be read
-    kCorrupt,  // the live byte has a value that means nothing
+    kCorrupt,  // the live byte has an invalid value
 };
 
-// What a client takes.
+// Which offers a client accepts.
 enum class Offers : std::uint8_t {
-    kOurs,   // good once; rings in pages of their own
-    kStock,  // any libxenvchan server: small rings, and a channel that an earlier client has left
+    kOurs,   // usable only once; rings in pages of their own
+    kStock,  // any libxenvchan server: small rings too, and a channel that an earlier client has
+             // left
 };
 
-// The granted or mapped pages of a channel. Destroying it runs the unmap-notify and gives them
-// back.
+// The granted or mapped pages of a channel. Destroying it runs the unmap-notify and releases them.
 class ChannelMemory {
   public:
-    // Grants a control page and two rings of 2^order bytes to `peer`; `port` rings when we let go.
-    // Throws std::system_error.
+    // Grants a control page and two rings of 2^order bytes to `peer`; the unmap-notify sends on
+    // `port`. Throws std::system_error.
     static ChannelMemory share(hypervisor::GrantedMemory& memory, hypervisor::DomId peer,
                                std::uint16_t order, hypervisor::EventChannelPort port);
     // Maps the channel whose control page is `ring_ref` of `owner`. Throws std::system_error: EBUSY
-    // if somebody took the offer already, EPROTO if the page does not describe a channel.
+    // if the offer has been used already, EPROTO if the page does not describe a channel.
     static ChannelMemory map(hypervisor::GrantedMemory& memory, hypervisor::DomId owner,
                              hypervisor::GrantRef ring_ref, hypervisor::EventChannelPort port,
                              Offers offers = Offers::kOurs);
 
     ChannelMemory(ChannelMemory&&) noexcept = default;
     ChannelMemory& operator=(ChannelMemory&&) = delete;
-    // The rings go before the control page, whose unmap-notify tells the peer.
+    // The rings are released before the control page, whose unmap-notify tells the peer.
     ~ChannelMemory() = default;
 
     [[nodiscard]] Role role() const noexcept { return role_; }
@@ -54,10 +54,10 @@ class ChannelMemory {
     // The ring that the server reads, and the one that the client reads.
     [[nodiscard]] std::span<std::byte> left() const noexcept { return left_; }
     [[nodiscard]] std::span<std::byte> right() const noexcept { return right_; }
-    // Server only: the reference of the control page.
+    // Server only: the grant reference of the control page.
     [[nodiscard]] hypervisor::GrantRef ring_ref() const noexcept { return ring_ref_; }
 
-    // Where the indices stood when it was mapped; all 0 but for a channel that was used before.
+    // The indices at the time of mapping; all 0 unless an earlier client used the channel.
     struct Start {
         std::uint32_t left_prod = 0;
         std::uint32_t left_cons = 0;
@@ -92,24 +92,24 @@ class Channel {
     [[nodiscard]] ring::Producer& producer() noexcept { return producer_; }
     [[nodiscard]] ring::Consumer& consumer() noexcept { return consumer_; }
 
-    // Client: tells the server that we are here.
+    // Client: sets our live byte, and asks for notifications of writes.
     void mark_live() noexcept;
-    // Tells the peer that nothing more will come.
+    // Clears our live byte: nothing more will be written.
     void mark_gone() noexcept { ring::store_release(own_live_, abi::kGone); }
     [[nodiscard]] PeerState peer_state() const noexcept;
 
-    // Asks the peer to ring when it has done what `bits` say (abi::kNotify...). Look again
-    // afterwards.
+    // Asks the peer to notify us when it has done what `bits` say (abi::kNotify...). The caller
+    // checks the indices again afterwards: the peer may have acted before it saw the request.
     void request_notify(std::uint8_t bits) noexcept { ring::set_bits(peer_notify_, bits); }
-    // Which of `bits` the peer wants to be rung for, now that we have acted; taken away by asking.
+    // Which of `bits` the peer wants to be notified of, now that we have acted; clears them.
     [[nodiscard]] std::uint8_t take_notify(std::uint8_t bits) noexcept {
         return ring::take_bits(own_notify_, bits);
     }
-    // Does the peer want to be rung for `bits`? Leaves its wish.
+    // Whether the peer wants to be notified of `bits`; clears nothing.
     [[nodiscard]] bool wants_notify(std::uint8_t bits) const noexcept {
         return (ring::load_acquire(own_notify_) & bits) != 0;
     }
-    // Gives back a wish that was taken without ringing.
+    // Sets bits again that take_notify() cleared without a notification.
     void restore_notify(std::uint8_t bits) noexcept { ring::set_bits(own_notify_, bits); }
 
   private:

@@ -1,5 +1,5 @@
-// What the data plane tells the control plane afterwards. Plain values; the binding turns them into
-// JavaScript objects (daemon/dataplane/dataplane.ts has the same list).
+// Events that the data plane reports to the control plane. Plain values; the binding turns them
+// into JavaScript objects (daemon/dataplane/dataplane.ts has the same list).
 #pragma once
 
 #include <array>
@@ -51,9 +51,9 @@ struct LinkUp {
     std::uint16_t version;
     std::uint64_t features;
     std::array<std::uint8_t, 16> instance;
-    unsigned lanes_to_offer;  // further lanes that both sides take; 0 where the peer offers them
+    unsigned lanes_to_offer;  // further lanes that both sides support; 0 if the peer offers them
 };
-// The peer has granted a further lane; all of it is peer-controlled but the number.
+// The peer has granted a further lane; all fields but the number are peer-controlled.
 struct LaneOffered {
     LinkId link;
     unsigned lane;
@@ -65,7 +65,7 @@ struct LinkDown {
     DownReason reason;
     std::string detail;
 };
-// The pages and the port of a link that went down have been given back.
+// The pages and the port of a link that went down have been released.
 struct LinkReleased {
     LinkId link;
 };
@@ -99,8 +99,8 @@ struct StreamClosed {
     EndReason reason;
     std::uint64_t bytes_sent;
     std::uint64_t bytes_received;
-    // The local program that opened the stream (its pid), if it does not get all that the service
-    // sent and its end-of-file: a UNIX socket cannot tell it. Otherwise 0.
+    // The pid of the local program that opened the stream, if the program does not get everything
+    // that the service sent and its end-of-file: a UNIX socket cannot tell it so. Otherwise 0.
     std::int32_t program = 0;
 };
 struct ListenerError {
@@ -110,13 +110,13 @@ struct ListenerError {
 struct EventsDropped {
     std::uint64_t count;
 };
-// Ports of links that are over wait for Pump::settle_hypervisor(): see hypervisor::Doorbells.
+// Ports of ended links wait to be closed by Pump::settle_hypervisor(): see hypervisor::Doorbells.
 struct PortsResting {};
 struct HypervisorGone {
     std::string detail;
 };
 
-// All pumps have run what Pumps::ping() gave them.
+// All pumps have answered Pumps::ping().
 struct Alive {
     std::uint32_t ping;
 };

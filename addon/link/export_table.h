@@ -1,5 +1,5 @@
-// What one peer may open: the control plane's policy, compiled to two look-ups. Immutable; replaced
-// as a whole.
+// The services that one peer may open: the control plane's policy, compiled to two look-ups.
+// Immutable, so any thread; replaced as a whole.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct ExportEntry {
     sys::Address target;
 };
 
-// An entry, and what it was found by.
+// An entry, and the label of the name or port that it was found by.
 struct ExportFound {
     const ExportEntry* entry = nullptr;
     Label label;

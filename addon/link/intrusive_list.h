@@ -1,5 +1,5 @@
-// A first-in-first-out list of objects that carry their own links: joining and leaving cost nothing
-// and cannot fail. An object is in at most one list per hook.
+// A first-in-first-out list of objects that contain their own links: insertion and removal allocate
+// nothing and cannot fail. An object is in at most one list per hook.
 #pragma once
 
 namespace xsock::link {

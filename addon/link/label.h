@@ -1,5 +1,5 @@
-// What a service is called in events and listings. Streams share it with the listener or the export
-// that they came by: ten thousand streams of one service hold its name once.
+// The name of a service in events and listings. Streams share it with the listener or the export
+// that they belong to: ten thousand streams of one service store its name once.
 #pragma once
 
 #include <cstdint>

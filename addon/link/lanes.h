@@ -1,8 +1,8 @@
-// What the lanes of one link know of each other. A link has one lane or several: each is a channel
-// of its own with streams of its own, run by a pump of its own. The first one, 0, speaks for the
-// link: it carries the lists of services, announces the others, and takes them along when it ends.
+// State that the lanes of one link share. A link has one lane or several: each is a channel of its
+// own with its own streams, run by a pump of its own. The first one, 0, represents the link: it
+// carries the lists of services, announces the other lanes, and closes them when it ends.
 //
-// Any thread. What is written by one thread alone says so.
+// Any thread, except where a comment names the only one.
 #pragma once
 
 #include <array>
@@ -25,7 +25,7 @@ class Lanes {
     const unsigned home;       // which pump runs the first lane; the others follow it
     const unsigned max_lanes;  // how many lanes there may be, 1..kMaxLanes
 
-    // Counts a lane in. False: the link is over.
+    // Registers a lane. False: the link has ended.
     [[nodiscard]] bool join() noexcept {
         std::uint32_t seen = alive_.load();
         do {
@@ -35,11 +35,11 @@ class Lanes {
         } while (!alive_.compare_exchange_weak(seen, seen + 1));
         return true;
     }
-    // Nobody joins any more.
+    // No lane can join from now on.
     void close() noexcept { alive_.fetch_or(kClosed); }
-    // Counts a lane out. True: it was the last one, and no other will come.
+    // Unregisters a lane. True: it was the last one and no other can join.
     [[nodiscard]] bool leave() noexcept { return alive_.fetch_sub(1) == (kClosed | 1); }
-    // The link is over, but not all of its pages have been given back.
+    // The link has ended, but not all of its pages have been released.
     [[nodiscard]] bool leaving() const noexcept { return alive_.load() > kClosed; }
     [[nodiscard]] bool alone() const noexcept { return (alive_.load() & ~kClosed) == 1; }
 
@@ -49,7 +49,7 @@ class Lanes {
         lanes_[lane].outgoing.store(outgoing, std::memory_order_relaxed);
         lanes_[lane].incoming.store(incoming, std::memory_order_relaxed);
     }
-    // Streams that we, and that the peer, have open on other lanes than this one.
+    // Open streams on the other lanes: {opened by us, opened by the peer}.
     [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> elsewhere(unsigned lane) const noexcept {
         std::pair<std::uint32_t, std::uint32_t> sum{0, 0};
         for (unsigned i = 0; i < max_lanes; ++i) {
@@ -60,8 +60,8 @@ class Lanes {
         }
         return sum;
     }
-    // The lane for a new stream: the first one while it has none, since it costs no hand-over
-    // between threads, else one of those with the fewest. First lane's pump only.
+    // The lane for a new stream: the first one while it has no streams, since that costs no
+    // hand-over between threads, else one with the fewest streams. First lane's pump only.
     [[nodiscard]] unsigned choose() noexcept {
         unsigned best = 0;
         std::uint32_t fewest = streams_of(0);
@@ -78,12 +78,12 @@ class Lanes {
         }
         return best;
     }
-    // What choose() sent to a lane is there. Pump of that lane.
+    // A stream that choose() assigned to a lane has arrived there. That lane's pump only.
     void arrived(unsigned lane) noexcept {
         lanes_[lane].in_transit.fetch_sub(1, std::memory_order_relaxed);
     }
 
-    // What the peer may open, on any lane.
+    // The services that the peer may open, on any lane.
     void set_exports(std::shared_ptr<const ExportTable> exports) {
         const std::lock_guard lock(mutex_);
         exports_ = std::move(exports);
@@ -93,7 +93,8 @@ class Lanes {
         return exports_;
     }
 
-    // Who said HELLO on the first lane. Written by its pump before any other lane is made.
+    // The peer's instance in its HELLO on the first lane. Written by that lane's pump before any
+    // other lane is created.
     std::array<std::uint8_t, 16> peer_instance{};
 
   private:
@@ -118,7 +119,7 @@ class Lanes {
     std::shared_ptr<const ExportTable> exports_ = std::make_shared<const ExportTable>();
 };
 
-// Which lane of its link a Link is.
+// Identifies a lane: the state shared by its link's lanes, and its number.
 struct LaneRef {
     std::shared_ptr<Lanes> lanes = std::make_shared<Lanes>();
     unsigned number = 0;

@@ -32,8 +32,8 @@ Link::Link(Host& host, LinkId id, const Identity& identity, ChannelMemory memory
       last_ping_(host.now()) {}
 
 Link::~Link() {
-    // Members that give the pages back (channel_) are destroyed after this body: their unmap-notify
-    // still needs the port, so the pump closes it once the link is gone.
+    // channel_ is destroyed after this body and releases the pages: their unmap-notify still needs
+    // the port, which the pump therefore closes after the link is destroyed.
     for (auto& [stream_id, stream] : streams_) {
         host_.budget().release(stream->window);
     }
@@ -69,8 +69,8 @@ bool Link::service(bool& progress) {
                channel_.producer().acknowledged() != acknowledged_;
     acknowledged_ = channel_.producer().acknowledged();
     if (!more) {
-        // The live byte is read before the ring is: what a peer wrote before it went is never
-        // missed.
+        // The live byte was read before the ring: nothing that the peer wrote before it cleared
+        // the byte is missed.
         if (before == PeerState::kGone) {
             const bool in_order = goodbye_heard_ && streams_.empty();
             down(in_order ? DownReason::kGoodbye : DownReason::kPeerGone, "");
@@ -88,7 +88,7 @@ bool Link::service(bool& progress) {
 void Link::check_peer(bool& progress) {
     switch (channel_.peer_state()) {
         case PeerState::kCorrupt:
-            corrupt("the peer's live byte has a value that means nothing");
+            corrupt("the peer's live byte has an invalid value");
             break;
         case PeerState::kLive:
             if (state_ == LinkState::kWaiting) {
@@ -127,7 +127,7 @@ sys::TimePoint Link::deadline() const noexcept {
     return next;
 }
 
-// When silence is taken for death. Both ends of a domain's link with itself are on this thread:
+// When a silent peer counts as dead. Both ends of a domain's link with itself are on this thread:
 // neither dies without the other, and silence only means that the process did not run (SIGSTOP, a
 // paused domain).
 sys::TimePoint Link::silent_at() const noexcept {

@@ -1,9 +1,9 @@
-// A link, or one of its lanes (link/lanes.h): frames over one channel, many streams. It knows the
-// protocol (docs/protocol.md) and nothing of threads. Pump thread only. A peer that breaks the
-// protocol ends its link with a reason, never more than that.
+// A link, or one of its lanes (link/lanes.h): frames of many streams over one channel. It
+// implements the protocol (docs/protocol.md) and knows nothing of threads. Pump thread only. A peer
+// that violates the protocol takes its own link down, with a reason, and nothing else.
 //
-// One turn (service): read frames (link_receive.cc), write frames (link_transmit.cc), ring the peer
-// if it asked. Work per turn is bounded; what is left is done in the next one.
+// One turn (service): read frames (link_receive.cc), write frames (link_transmit.cc), notify the
+// peer if it asked for that. Work per turn is bounded; the remainder is done in the next one.
 #pragma once
 
 #include <algorithm>
@@ -25,18 +25,19 @@
 namespace xsock::link {
 
 enum class LinkState : std::uint8_t {
-    kWaiting,   // server: offered, no client yet
-    kGreeting,  // connected; the peer's HELLO is awaited
+    kWaiting,   // server: offered, no client has connected yet
+    kGreeting,  // connected; waiting for the peer's HELLO
     kUp,
-    kDraining,  // goodbye said or heard: no new streams
-    kDown,      // over; the pump removes it at the end of the turn
+    kDraining,  // GOODBYE sent or received: no new streams
+    kDown,      // ended; the pump removes it at the end of the turn
 };
 
-// A new stream starts with this much receive window (bytes) and doubles it as long as the local
-// program keeps up, so that idle and short streams commit little of the budget.
+// A new stream starts with a receive window of this many bytes, which doubles as long as the local
+// program keeps up, so that idle and short-lived streams reserve little of the budget.
 inline constexpr std::uint32_t kInitialWindow = 32 * 1024;
 
-// Peers choose stream ids: multiplied by a random odd number, they cannot be made to collide.
+// The peer chooses ids of streams: multiplying by a random odd number keeps it from making them
+// collide.
 struct StreamIdHash {
     std::uint64_t factor;
     std::size_t operator()(StreamId id) const noexcept { return (id * factor) >> 24; }
@@ -56,11 +57,11 @@ struct LinkCounters {
     std::uint64_t bytes_received = 0;
     std::uint64_t frames_sent = 0;
     std::uint64_t frames_received = 0;
-    std::uint64_t stale_frames = 0;  // for streams that we have already forgotten
+    std::uint64_t stale_frames = 0;  // for streams that have already been removed
     std::uint64_t fd_passing_resets = 0;
     std::uint64_t doorbells_sent = 0;
     std::uint64_t doorbells_received = 0;
-    std::uint64_t round_trip_us = 0;  // of the last PING; added up: the longest
+    std::uint64_t round_trip_us = 0;  // of the last PING; summed over lanes: the longest
 
     LinkCounters& operator+=(const LinkCounters& other) noexcept {
         streams_opened += other.streams_opened;
@@ -80,8 +81,8 @@ struct LinkCounters {
 
 class Link final : public StreamOwner {
   public:
-    // `doorbells` must outlive the link. The pump closes `port` once the link is destroyed: the
-    // unmap-notify of the pages still rings it.
+    // `doorbells` must outlive the link. The pump closes `port` after the link is destroyed: the
+    // unmap-notify of the pages still sends on it.
     Link(Host& host, LinkId id, const Identity& identity, ChannelMemory memory,
          hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port,
          LaneRef lane_ref = {});
@@ -99,32 +100,37 @@ class Link final : public StreamOwner {
     [[nodiscard]] const LinkCounters& counters() const noexcept { return counters_; }
     [[nodiscard]] const StreamTable& streams() const noexcept { return streams_; }
 
-    // Says hello. A client also tells the server that it is here.
+    // A client marks itself live, notifies the server and sends HELLO; a server sends HELLO once a
+    // client is there.
     void start();
-    // One bounded turn of work. `progress` is set if the peer had done anything since the last one.
-    // True: there is more to do at once. The peer does not ring for what it does from now on.
+    // One bounded turn of work. `progress` tells whether the peer has done anything since the last
+    // one. True: there is more to do immediately. The peer sends no notification for what it does
+    // from now on, until enable_notifications().
     bool service(bool& progress);
-    // Has the peer done something? A glance at the shared words, without a system call.
+    // Whether the peer has done something: reads the shared words, without a system call.
     [[nodiscard]] bool poll();
-    // Before sleeping: asks the peer to ring, then looks once more. True: there is something to do.
+    // Before sleeping: asks the peer for notifications, then polls once more, for what the peer
+    // did before it could see the request. True: there is something to do.
     bool enable_notifications();
-    // When tick() wants to be called next.
+    // When tick() is due next.
     [[nodiscard]] sys::TimePoint deadline() const noexcept;
     void tick();
 
-    // Tells the peer of a further lane. Of the first one only.
+    // Announces a further lane to the peer. First lane only.
     void announce(const abi::Lane& lane);
-    // Replaces a message that has not begun to leave.
+    // Replaces a message of which no part has been sent yet.
     void send_services(std::vector<std::byte> message);
-    // Opens a stream for a local program that connected: to the service at `service_port`, or, if
-    // that is 0, to the one that the label names. The program sees its socket close if it cannot
-    // be.
+    // Opens a stream for a local program that has connected: to the service at `service_port`, or,
+    // if that is 0, to the one that the label names. If that is impossible the program's socket is
+    // closed.
     void open(sys::UniqueFd socket, bool tcp, const Label& label, std::uint16_t service_port);
     // Resets a stream; false if there is none.
     bool terminate(StreamId stream);
-    // Goodbye: no new streams; down once the last has ended, or at `until`.
+    // Sends GOODBYE: no new streams; the link goes down once the last stream has ended, or at
+    // `until`.
     void drain(sys::TimePoint until);
-    // Ends the link now. Streams are reset; bytes that a peer finished sending are still delivered.
+    // Ends the link now. Streams are reset; a stream that the peer had finished sending is still
+    // delivered (Host::adopt_orphan).
     void down(DownReason reason, std::string detail);
 
     void note_doorbell() noexcept { ++counters_.doorbells_received; }
@@ -141,6 +147,11 @@ class Link final : public StreamOwner {
     void corrupt(std::string detail) { down(DownReason::kCorrupt, std::move(detail)); }
     void check_peer(bool& progress);
     [[nodiscard]] sys::TimePoint silent_at() const noexcept;
+    [[nodiscard]] bool active() const noexcept {
+        return state_ == LinkState::kUp || state_ == LinkState::kDraining;
+    }
+
+    // link_streams.cc
     Stream* add_stream(StreamId id, Direction direction, Label label);
     Stream& insert(std::unique_ptr<Stream> stream);
     void update(Stream& stream);
@@ -159,9 +170,6 @@ class Link final : public StreamOwner {
     void reset(Stream& stream, abi::ResetReason reason, EndReason end);
     void return_credit(Stream& stream, std::size_t delivered);
     [[nodiscard]] std::uint32_t take_credit(Stream& stream) noexcept;
-    [[nodiscard]] bool active() const noexcept {
-        return state_ == LinkState::kUp || state_ == LinkState::kDraining;
-    }
 
     // link_receive.cc
     bool receive();
@@ -200,18 +208,18 @@ class Link final : public StreamOwner {
     LinkCounters counters_;
 
     StreamTable streams_;
-    Stream* last_stream_ = nullptr;  // the one the last frame was for: bulk streams come in runs
+    Stream* last_stream_ = nullptr;  // of the last frame: frames of a bulk stream come in runs
     StreamId next_id_;
     std::uint32_t outgoing_ = 0;
     IntrusiveList<Stream, &Stream::frames_hook> frames_;  // have frames other than data to send
-    IntrusiveList<Stream, &Stream::data_hook> data_;      // have data to send; taken in turn
+    IntrusiveList<Stream, &Stream::data_hook> data_;      // have data to send; round-robin
     IntrusiveList<Connecting, &Connecting::hook> connecting_;  // targets not reached yet
 
-    // What the peer said in HELLO.
+    // From the peer's HELLO.
     std::uint32_t peer_window_ = 0;
     std::uint32_t peer_max_payload_ = 0;
     std::uint32_t peer_max_streams_ = 0;
-    std::uint32_t announced_streams_ = 0;  // what our HELLO allows the peer, whatever came after
+    std::uint32_t announced_streams_ = 0;  // the limit in our HELLO, whatever was set since
 
     bool hello_wanted_ = false;
     bool goodbye_wanted_ = false;
@@ -225,20 +233,20 @@ class Link final : public StreamOwner {
     sys::TimePoint last_ping_;
     sys::TimePoint drain_until_ = sys::kNever;
     unsigned lanes_agreed_ = 1;
-    unsigned lanes_heard_ = 1;          // bit by number: what the peer has announced
-    std::vector<abi::Lane> lanes_out_;  // to be announced
-    std::optional<std::vector<std::byte>> services_out_;  // waits for its turn
-    std::vector<std::byte> services_leaving_;             // being sent, in parts
+    unsigned lanes_heard_ = 1;          // bit mask of the lanes that the peer has announced
+    std::vector<abi::Lane> lanes_out_;  // to be announced to the peer
+    std::optional<std::vector<std::byte>> services_out_;  // the next message, not begun
+    std::vector<std::byte> services_leaving_;             // the message being sent, in parts
     std::size_t services_offset_ = 0;
     bool services_under_way_ = false;
-    std::vector<std::byte> services_in_;     // parts received so far, bounded
+    std::vector<std::byte> services_in_;     // parts received so far; peer-controlled, bounded
     std::vector<std::byte> services_heard_;  // the last list that was reported
-    bool services_known_ = false;            // there was one
+    bool services_known_ = false;            // one was reported
 
-    StreamId interactive_stream_ = 0;  // the last that sent little
+    StreamId interactive_stream_ = 0;  // the last one that sent a small frame
     sys::TimePoint interactive_until_{};
 
-    std::uint32_t acknowledged_ = 0;  // how far the peer had read at the last turn
+    std::uint32_t acknowledged_ = 0;  // the peer's read index at the last turn
     bool blocked_on_space_ = false;   // a frame waits for room in the ring
     bool wrote_ = false;              // since the last flush_notify()
     bool read_ = false;

@@ -1,4 +1,5 @@
-// The receiving half of a link: frames out of the ring, each checked before it is believed.
+// The receiving half of a link: takes frames out of the ring and validates each before acting on
+// it. The peer can write everything in the ring, at any time. Pump thread only.
 #include <cstring>
 
 #include "link/link.h"
@@ -7,10 +8,10 @@ namespace xsock::link {
 
 namespace {
 
-// Bytes that one turn may take out of the ring before others get theirs.
+// Bytes that one turn may take out of the ring before other links get their turn.
 constexpr std::size_t kReceiveBudget = std::size_t{256} * 1024;
-// Refusals of streams beyond the limit that may wait for room in the ring: a correct peer keeps to
-// the limit, give or take streams that end at this moment.
+// Refused streams beyond the limit whose REFUSE may wait for space in the ring: a correct peer
+// respects the limit, give or take streams whose end is still in flight.
 constexpr std::size_t kSurplusStreams = 1024;
 
 constexpr std::size_t padded(std::size_t length) noexcept {
@@ -29,7 +30,7 @@ bool copy_out(const ring::Segments& payload, T& target) noexcept {
 
 }  // namespace
 
-// True if frames are left that this turn had no time for.
+// True if frames are left for the next turn.
 bool Link::receive() {
     ring::Consumer& ring = channel_.consumer();
     std::size_t done = 0;
@@ -195,8 +196,7 @@ void Link::handle_services(const FrameView& frame) {
     services_in_.resize(old + frame.payload.size());
     frame.payload.copy_to(std::span(services_in_).subspan(old));
     if ((frame.header.flags & abi::kServicesMore) == 0) {
-        // A list that is said again is nobody's business: reading one costs the control plane a
-        // lot.
+        // A repeated list is not reported: parsing one is expensive for the control plane.
         if (services_in_ != services_heard_ || !services_known_) {
             services_known_ = true;
             services_heard_ = services_in_;
@@ -219,7 +219,7 @@ void Link::handle_stream_frame(const FrameView& frame) {
     }
     const bool known = stream != nullptr && stream->stage != Stream::Stage::kDone;
     if (!known) {
-        // Frames that crossed with our last one; only their shape can be judged.
+        // May have crossed with the frame that ended the stream: only its type is checked.
         ++counters_.stale_frames;
     }
     const bool ours = known && stream->direction == Direction::kOutgoing;
@@ -296,7 +296,7 @@ void Link::handle_open(const FrameView& frame) {
     const std::uint32_t limit = host_.limits().streams_per_peer;
     const std::size_t incoming = streams_.size() - outgoing_;
     const std::size_t elsewhere = lanes().elsewhere(lane()).second;
-    // The limit may have been lowered since: a peer is held to what it was told.
+    // The limit may have been lowered since: the peer is held to the one in our HELLO.
     if (incoming >= announced_streams_ + kSurplusStreams) {
         corrupt("more streams than the limit of " + std::to_string(announced_streams_));
         return;
@@ -376,7 +376,7 @@ void Link::handle_shutdown(Stream& stream, std::uint8_t flags) {
         stream.peer_ended = true;
         stream.flush();
     }
-    // Where all is delivered, close() follows at once.
+    // If everything is delivered, update() closes the socket anyway.
     if (stream.peer_stopped && !stream.delivered()) {
         stop_input(stream);
     }

@@ -1,5 +1,4 @@
-// A link's streams: how one comes to be, what its ends do to it, and how it is forgotten. Pump
-// thread only.
+// A link's streams: opening, connecting to the target, credit, and closing. Pump thread only.
 #include <algorithm>
 #include <system_error>
 #include <utility>
@@ -10,7 +9,7 @@ namespace xsock::link {
 
 namespace {
 
-// A target whose backlog is full is tried again this often, and given up after that long.
+// Back-off of connecting to a target whose backlog is full, and when to give up.
 constexpr sys::Duration kFirstRetry = sys::milliseconds(1);
 constexpr sys::Duration kLongestRetry = sys::milliseconds(100);
 constexpr sys::Duration kConnectTimeout = sys::milliseconds(10'000);
@@ -67,13 +66,13 @@ Stream& Link::insert(std::unique_ptr<Stream> stream) {
     return inserted;
 }
 
-// For limits that hold for all lanes together.
+// Publishes this lane's counts: limits apply to all lanes together.
 void Link::note_streams() noexcept {
     const auto all = static_cast<std::uint32_t>(streams_.size());
     lanes().set_streams(lane(), outgoing_, all - std::min(all, outgoing_));
 }
 
-// One that is not in use, below the bits that name the lane; 0 and 1 are never stream ids.
+// An id that is not in use, below the bits of the lane's number; 0 and 1 are never ids of streams.
 StreamId Link::next_id() noexcept {
     constexpr StreamId kCounted = (StreamId{1} << abi::kStreamLaneShift) - 1;
     const StreamId on_lane = StreamId{lane()} << abi::kStreamLaneShift;
@@ -91,7 +90,7 @@ void Link::start_connecting(Stream& stream, const sys::Address& target) {
     try_connect(stream);
 }
 
-// The socket is connected: watch it, and let the peer know.
+// The socket is connected: watches it, and queues ACCEPT if the peer opened the stream.
 void Link::become_open(Stream& stream) {
     stop_connecting(stream);
     const bool watched = stream.stage == Stream::Stage::kConnecting;
@@ -100,7 +99,7 @@ void Link::become_open(Stream& stream) {
         stream.notice = Stream::Notice::kAccept;
     }
     stream.writable = true;
-    // A client has mostly written by now; of a service the first edge tells.
+    // A client has usually written by now; a service's first bytes bring an edge.
     stream.readable = stream.direction == Direction::kOutgoing || watched;
     ++counters_.streams_opened;
     stream.announced = true;
@@ -128,7 +127,7 @@ void Link::stop_input(Stream& stream) {
     }
     stream.readable = false;
     if (!stream.stop_input()) {
-        // Told of again, since there is some now.
+        // There may be more to discard. Registering again reports readiness again, in a later turn.
         stream.output_watched = true;
         host_.watch_output(stream, stream.fd.get());
     }
@@ -148,7 +147,7 @@ void Link::try_connect(Stream& stream) {
             attempt.retry_at = sys::kNever;
             connecting_.push_back(attempt);
             try {
-                stream.output_watched = true;  // tells when it is connected
+                stream.output_watched = true;  // writability tells that it is connected
                 host_.watch(stream, stream.fd.get(), true);
             } catch (const std::system_error& error) {
                 refuse(stream, abi::RefuseReason::kTargetUnavailable,
@@ -191,7 +190,7 @@ void Link::refuse(Stream& stream, abi::RefuseReason reason, std::string detail) 
     update(stream);
 }
 
-// By the peer; `reason` is what it wrote.
+// REFUSE from the peer; `reason` is peer-controlled.
 void Link::handle_refuse(Stream& stream, std::uint32_t reason) {
     if (reason < 1 || reason > static_cast<std::uint32_t>(abi::RefuseReason::kShuttingDown)) {
         corrupt("REFUSE without a known reason");
@@ -216,8 +215,8 @@ void Link::reset(Stream& stream, abi::ResetReason reason, EndReason end) {
     update(stream);
 }
 
-// Puts the stream into the lists that its state asks for, and ends it when both directions are
-// over.
+// Puts the stream into the send lists that its state calls for, and ends it once both directions
+// have.
 void Link::update(Stream& stream) {
     if (stream.stage == Stream::Stage::kDone) {
         stream.has_frames() ? frames_.push_back(stream) : erase(stream);
@@ -225,7 +224,7 @@ void Link::update(Stream& stream) {
         return;
     }
     if (stream.write_broken) {
-        // It takes no more, but what it has sent is still owed to the peer.
+        // The program takes no more, but what it has sent must still reach the peer.
         stream.shutdown_wanted |= abi::kShutdownReceive;
     }
     constexpr std::uint8_t kBoth = abi::kShutdownSend | abi::kShutdownReceive;
@@ -252,7 +251,7 @@ void Link::update(Stream& stream) {
     }
 }
 
-// The stream is over for the local program; a last frame may still have to leave.
+// Ends the stream for the local program; a last frame may still have to be sent.
 void Link::finish(Stream& stream, EndReason reason) {
     if (stream.announced) {
         stream.announced = false;
@@ -305,8 +304,8 @@ void Link::erase(Stream& stream) {
     }
 }
 
-// `delivered` more bytes have left our memory. Half a window is given back at a time; a stream
-// whose program keeps up gets a larger one while the budget lasts.
+// `delivered` more bytes have been passed to the local program. Credit is returned half a window at
+// a time; the window grows while the program keeps up and the budget allows it.
 void Link::return_credit(Stream& stream, std::size_t delivered) {
     stream.consumed += static_cast<std::uint32_t>(delivered);
     stream.stalled = stream.stalled || !stream.pending.empty();

@@ -1,5 +1,6 @@
-// The sending half of a link: frames into the ring. Streams take turns, one data frame each, so
-// that a busy stream never keeps a chatty one waiting for more than a frame of every other.
+// The sending half of a link: puts frames into the ring. Streams are served round-robin, one DATA
+// frame each, so that a bulk stream delays an interactive one by no more than one frame of every
+// other stream. Pump thread only.
 #include <cstring>
 
 #include "link/link.h"
@@ -8,13 +9,14 @@ namespace xsock::link {
 
 namespace {
 
-// Bytes that one turn may put into the ring before others get theirs.
+// Bytes that one turn may put into the ring before other links get their turn.
 constexpr std::size_t kTransmitBudget = std::size_t{256} * 1024;
-// Data is published to the peer at least this often, so that it reads while we go on.
+// DATA is published at least every so many bytes, so that the peer reads while we write on.
 constexpr std::size_t kPublishEvery = 32 * 1024;
 
-// A stream that sends less than this when it sends is chatty, for that long; beside one, the others
-// have at most so much in the ring.
+// A stream that sends a DATA frame of at most kSmallFrame bytes counts as interactive
+// (latency-sensitive) for kInteractiveTime; meanwhile other streams send only while fewer than
+// kBulkRingLimit bytes are unread in the ring.
 constexpr std::size_t kSmallFrame = 2048;
 constexpr sys::Duration kInteractiveTime = sys::milliseconds(20);
 constexpr std::size_t kBulkRingLimit = 32 * 1024;
@@ -25,7 +27,7 @@ constexpr std::size_t padded(std::size_t length) noexcept {
 
 }  // namespace
 
-// True if there is more to send and room for it.
+// True if there is more to send and space for it.
 bool Link::transmit() {
     if (!channel_.producer().refresh()) {
         corrupt("consumer index out of range");
@@ -85,8 +87,8 @@ bool Link::transmit() {
     return state_ != LinkState::kDown && (next != nullptr || (active() && !frames_.empty()));
 }
 
-// A chatty stream's bytes wait for all that is before them in the ring: while there is one, the
-// others fill less of it.
+// The most bytes that a stream may send now. An interactive stream's bytes queue behind all that is
+// in the ring: while there is one, the others fill less of it.
 std::size_t Link::allowance(const Stream& stream) noexcept {
     if (stream.id == interactive_stream_ || host_.now() >= interactive_until_) {
         return abi::kMaxPayload;
@@ -103,7 +105,7 @@ void Link::note_interactive(StreamId stream, std::size_t bytes) noexcept {
     }
 }
 
-// False: no room.
+// False: no space in the ring.
 bool Link::send_link_frames() {
     if (hello_wanted_) {
         abi::Hello hello{};
@@ -161,7 +163,7 @@ bool Link::send_link_frames() {
     return true;
 }
 
-// A message may be larger than a small ring: it leaves in parts of a quarter of the ring at most.
+// A message may be larger than a small ring: it is sent in parts of at most a quarter of the ring.
 bool Link::send_services_part() {
     if (!services_under_way_) {
         services_leaving_ = std::move(*services_out_);
@@ -182,7 +184,7 @@ bool Link::send_services_part() {
     return true;
 }
 
-// Everything but data that this stream wants to say. False: no room.
+// Sends every frame that this stream has queued, except DATA. False: no space in the ring.
 bool Link::send_stream_frames(Stream& stream) {
     switch (stream.notice) {
         case Stream::Notice::kNone:
@@ -234,17 +236,16 @@ bool Link::send_stream_frames(Stream& stream) {
     return true;
 }
 
-// One data frame of `most` bytes at most, received by the kernel straight into the ring. False: no
-// room worth using.
+// One DATA frame of at most `max_length` bytes, which the kernel receives straight into the ring.
+// False: too little space in the ring.
 bool Link::send_data(Stream& stream, std::size_t max_length) {
     ring::Producer& ring = channel_.producer();
     const std::size_t space = ring.space();
     if (space < ring.size() / 8) {
-        blocked_on_space_ = true;  // small leftovers would cost a system call each
+        blocked_on_space_ = true;  // small frames would cost a system call each
         return false;
     }
-    // A peer may give back room that ends inside a frame: payload and padding must fit what it
-    // gave.
+    // The peer may free space that ends inside a frame: payload and padding must fit what it freed.
     constexpr std::size_t kWhole = ~(abi::kFrameAlignment - 1);
     const std::size_t room =
         std::min<std::size_t>({(space - sizeof(abi::FrameHeader)) & kWhole,
@@ -264,8 +265,8 @@ bool Link::send_data(Stream& stream, std::size_t max_length) {
             if (stream.tcp) {
                 reset(stream, abi::ResetReason::kLocalReset, EndReason::kLocalReset);
             } else {
-                // The program closed its end with bytes unread. What it wrote before was read
-                // before this.
+                // The program closed its end with bytes unread; what it wrote before that has been
+                // read.
                 stream.hung_up = true;
                 stream.note_end_of_input();
             }
@@ -295,9 +296,9 @@ bool Link::send_data(Stream& stream, std::size_t max_length) {
     if (got.bytes < room) {
         note_interactive(stream.id, got.bytes);
         if (!stream.input_ending) {
-            stream.readable = false;  // drained: the next byte brings an edge
+            stream.readable = false;  // drained: the next byte brings an edge (EPOLLET)
         } else if (!stream.tcp) {
-            // Nothing is queued behind the end of a UNIX socket's peer, and all before it was read.
+            // A UNIX socket's peer that has shut down queues nothing more, and all before was read.
             stream.note_end_of_input();
         }
     }

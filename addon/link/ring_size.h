@@ -1,4 +1,4 @@
-// How large the rings of a new link are if nobody has said so.
+// The default size of a new link's rings. Orders are log2 of a ring's size in bytes. Any thread.
 #pragma once
 
 #include <algorithm>
@@ -13,10 +13,10 @@
 
 namespace xsock::link {
 
-// Takes what leaves 384 pages for others, or at most three eighths of what may still be granted:
-// with gntalloc's limit of 1024 pages the first link gets 1 MiB each way, two get 256 KiB, six 64
-// KiB, and 19 in all get some. Larger rings than 1 MiB are beyond libxenvchan's page; smaller ones
-// cost throughput (docs/performance.md).
+// Uses as many pages as leave 384 free for others, or at most three eighths of what may still be
+// granted: with gntalloc's limit of 1024 pages the first link gets 1 MiB each way, two get 256 KiB,
+// six 64 KiB, and 19 links fit in all. Rings larger than 1 MiB do not fit libxenvchan's control
+// page; smaller ones cost throughput (docs/performance.md).
 inline constexpr std::size_t kLeaveFree = 384;
 inline constexpr std::uint16_t kLargestOrder = 20;
 inline constexpr std::uint16_t kSmallestOrder = 12;
@@ -35,9 +35,8 @@ inline std::uint16_t ring_order_for(std::size_t free_pages) noexcept {
     return order;
 }
 
-// Grants rings of that size, or of the next smaller one that there is room for: other programs of
-// this domain grant pages too. ENOSPC: not even
-// room for the smallest.
+// Grants rings of that size, or of the next smaller one that fits: other programs of this domain
+// grant pages too. ENOSPC: not even the smallest fits.
 inline ChannelMemory share_what_fits(hypervisor::GrantedMemory& memory, hypervisor::DomId peer,
                                      hypervisor::EventChannelPort port) {
     for (std::uint16_t order = ring_order_for(memory.free_pages());; order -= 2) {
@@ -51,9 +50,9 @@ inline ChannelMemory share_what_fits(hypervisor::GrantedMemory& memory, hypervis
     }
 }
 
-// For a further lane, good to have and no more: the largest rings that leave others that many
-// pages. ENOSPC: none worth having do; a stream on a small ring is slower than on a large one that
-// it shares.
+// For a further lane, which is optional: the largest rings that leave kLeaveFree pages for others.
+// ENOSPC: only rings smaller than kSmallestSpareOrder would; a stream on a small ring of its own is
+// slower than on a large one that it shares.
 inline constexpr std::uint16_t kSmallestSpareOrder = 18;
 inline ChannelMemory share_what_is_spare(hypervisor::GrantedMemory& memory, hypervisor::DomId peer,
                                          hypervisor::EventChannelPort port) {

@@ -9,10 +9,10 @@ namespace xsock::link {
 
 namespace {
 
-// A delivering socket whose buffer has filled once gets this much: fewer bytes take the way through
+// The send buffer of a local socket once it has been full: fewer bytes are then copied to
 // `pending`.
 constexpr int kSendBuffer = 1 << 20;
-// Bytes of a program that nobody wants any more: so many are dropped in a turn.
+// Bytes of a program that stop_input() discards at most in a turn.
 constexpr std::size_t kDiscardPerTurn = 1 << 20;
 
 }  // namespace
@@ -53,7 +53,7 @@ std::size_t Stream::flush() {
         pending.clear();
     }
     if (stage == Stage::kOpen && peer_ended && pending.empty() && !write_shut && !write_broken) {
-        // Nobody reads any more, or close() follows at once: then it says the same.
+        // Not if the program has closed both ways, or close() follows at once with the same effect.
         if (tcp || !(hung_up || peer_stopped)) {
             ::shutdown(fd.get(), SHUT_WR);
         }
@@ -77,7 +77,7 @@ std::size_t Stream::deliver(const ring::Segments& parts) {
         if (send_buffer_enlarged) {
             note_output_blocked();
         } else {
-            // There is room again.
+            // The socket is writable again: not blocked.
             send_buffer_enlarged = true;
             sys::enlarge_send_buffer(fd.get(), kSendBuffer);
         }

@@ -30,7 +30,8 @@ class CommandQueue {
 
     [[nodiscard]] int fd() const noexcept { return wake_.get(); }
 
-    // Runs `command` on the pump thread. False: the pump has stopped, the command will never run.
+    // Runs `command` on the pump thread; does not wait for it. False: the pump has stopped, the
+    // command will never run.
     bool post(Command command) {
         {
             const std::lock_guard lock(mutex_);
@@ -45,8 +46,8 @@ class CommandQueue {
         return true;
     }
     // Runs `function` on the pump thread and waits for what it returns or throws.
-    // Throws std::system_error ECANCELED when the pump has stopped. What it returns or throws is
-    // the caller's alone: the pump has let go of it by then.
+    // Throws std::system_error ECANCELED when the pump has stopped. The pump keeps no reference to
+    // the result or the exception.
     template <typename Function>
     auto call(Function function) -> decltype(function()) {
         using Result = decltype(function());
@@ -90,7 +91,7 @@ class CommandQueue {
             command();
         }
     }
-    // After this nothing is taken any more; what was posted before is run.
+    // Rejects commands from now on; runs those that were posted before.
     void close() {
         {
             const std::lock_guard lock(mutex_);

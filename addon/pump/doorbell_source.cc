@@ -8,8 +8,8 @@ namespace xsock::pump {
 
 namespace {
 
-// A ring with nothing to do is normal now and then (the work was done before the ring was looked
-// at); this many in a row are not.
+// A spurious notification is normal now and then (the work was done before it was seen); this many
+// in a row are not.
 constexpr int kMaxIdleNotifications = 256;
 constexpr sys::Duration kMaskTime = sys::milliseconds(10);
 
@@ -27,7 +27,7 @@ void DoorbellSource::on_ready(std::uint32_t) {
     for (std::size_t i = 0; i < count; ++i) {
         const auto it = ports_.find(ports[i]);
         if (it == ports_.end()) {
-            continue;  // closed since it rang, or not added yet
+            continue;  // closed since it was notified, or not added yet
         }
         it->second.masked = true;
         it->second.link->note_doorbell();

@@ -1,6 +1,6 @@
 // The doorbells of one hypervisor in the pump's epoll: finds the link that a port belongs to, and
-// keeps a peer that rings without making progress masked for a while (XSA-332, XSA-391). Pump
-// thread only.
+// keeps the port of a peer that sends notifications without making progress masked for a while
+// (XSA-332, XSA-391). Pump thread only.
 #pragma once
 
 #include <functional>
@@ -25,10 +25,11 @@ class DoorbellSource final : public sys::Pollable {
 
     [[nodiscard]] hypervisor::Doorbells& doorbells() const noexcept { return doorbells_; }
     void on_ready(std::uint32_t events) override;
-    // A port may have rung, and been masked, between its creation and now: looks at the link once.
+    // The port may have been notified, and masked, between its creation and now: schedules the link
+    // once.
     void add(link::Link& link);
     void remove(const link::Link& link) { ports_.erase(link.port()); }
-    // The link has had its turn: let its port ring again, now or later.
+    // The link has had its turn: unmasks its port, now or, without progress, later.
     void unmask(const link::Link& link, bool progress, sys::TimePoint now);
     // Unmasks ports whose time is up.
     void tick(sys::TimePoint now);
@@ -38,7 +39,7 @@ class DoorbellSource final : public sys::Pollable {
     struct Port {
         link::Link* link = nullptr;
         bool masked = false;
-        int idle_notifications = 0;  // in a row, without anything to do
+        int idle_notifications = 0;  // in a row, with nothing to do
         sys::TimePoint unmask_at = sys::kNever;
     };
 

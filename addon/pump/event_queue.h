@@ -1,10 +1,9 @@
-// Events on their way from the pumps to the control plane, in batches: one queue for all pumps, so
-// that what happens to a link is told in the order in which it happened, whichever pump tells it.
-// A pump never waits: past a bound, for all links and for each one, events of streams are dropped
-// and counted; those of links never are (there are few, and they matter). A peer may send lists of
-// services without end: only the last one of a link waits. What streams do is for the log, and can
-// wait to be batched: a wake-up of the control plane costs more than a short connection.
-// Any thread.
+// Events from the pumps to the control plane, in batches: one queue for all pumps, so that the
+// events of a link keep their order whichever pump reports them. A pump never waits: beyond a
+// bound, in total and per link, events of streams are dropped and counted; those of links never are
+// (there are few, and they matter). A peer may send lists of services without end: only the last
+// one of a link is kept. Events of streams are for the log and wait to be batched: a wake-up of the
+// control plane costs more than a short connection. Any thread.
 #pragma once
 
 #include <atomic>
@@ -24,7 +23,7 @@ class EventQueue {
     static constexpr std::size_t kBound = 65536;
     static constexpr std::size_t kBoundPerLink = 8192;
 
-    // How long an event of a stream waits, at most, and how many wait together.
+    // How long an event of a stream waits at most, and how many wait together.
     static constexpr sys::Duration kMaxBatchDelay = std::chrono::milliseconds(20);
     static constexpr std::size_t kMaxBatchSize = 1024;
 
@@ -98,7 +97,7 @@ class EventQueue {
                std::holds_alternative<link::StreamClosed>(event) ||
                std::holds_alternative<link::ListenerError>(event);
     }
-    // One peer's streams do not crowd out what those of others do.
+    // The bound per link keeps one peer's streams from crowding out the events of others.
     bool has_room(const link::Event& event) {
         return events_.size() < kBound && ++of_link_[link::link_of(event)] <= kBoundPerLink;
     }
@@ -106,11 +105,11 @@ class EventQueue {
     std::function<void()> wake_;
     std::mutex mutex_;
     std::vector<link::Event> events_;
-    std::unordered_map<link::LinkId, std::size_t> services_;  // where a link's list is in events_
+    std::unordered_map<link::LinkId, std::size_t> services_;  // index of a link's list in events_
     std::unordered_map<link::LinkId, std::size_t> of_link_;   // streams' events since the last take
     std::uint64_t dropped_ = 0;
-    bool awaited_ = false;  // woken, and not taken since
-    // Written under the mutex, read without.
+    bool awaited_ = false;  // wake_ was called, and take() was not since
+    // Written with the mutex held, read without.
     std::atomic<sys::TimePoint> wake_at_{sys::kNever};
 };
 

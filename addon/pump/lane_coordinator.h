@@ -1,5 +1,5 @@
-// What the pumps of one daemon have in common, and what one may ask of the others. A pump calls
-// these on its own thread, and nothing there waits for another pump.
+// What the pumps of one daemon share, and what one may ask of the others. A pump calls
+// LaneCoordinator on its own thread; no call waits for another pump.
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,7 @@ struct Shared {
         : budget(memory_total), events(std::move(wake)) {}
     link::Budget budget;
     EventQueue events;
-    Releaser releaser;  // ends before the pumps do
+    Releaser releaser;  // stopped before the pumps are destroyed
     std::atomic<link::LinkId> next_link{1};
     std::atomic<link::ListenerId> next_listener{1};
 };
@@ -39,13 +39,15 @@ struct Accepted {
 class LaneCoordinator {
   public:
     virtual ~LaneCoordinator() = default;
-    // A lane is over: the first one takes the others along, another one the first.
+    // A lane went down: the end of the first one closes the others, a failure of another one
+    // closes the first.
     virtual void lane_down(const link::Lanes& lanes, link::LinkId link, unsigned lane,
                            link::DownReason reason, const std::string& detail) noexcept = 0;
-    // A lane other than the first has given its pages back.
+    // A lane other than the first has released its pages.
     virtual void lane_released(const link::Lanes& lanes, link::LinkId link) noexcept = 0;
-    // The last lane of a link has.
+    // The last lane of a link has released its pages.
     virtual void link_released() noexcept = 0;
+    // Opens a stream on another lane, for a program that connected to the first lane's listener.
     virtual void hand_over(const link::Lanes& lanes, link::LinkId link, unsigned lane,
                            Accepted accepted) noexcept = 0;
 };

@@ -46,7 +46,7 @@ void LingerSet::add(sys::UniqueFd fd, std::uint32_t peer, sys::TimePoint now) {
     try {
         epoll_.add(socket.fd.get(), EPOLLIN | EPOLLRDHUP, sys::tag_of(socket));
     } catch (const std::system_error&) {
-        end(socket);  // out of memory for the watch: close it the hard way
+        end(socket);  // no memory for the watch: close it now
     }
 }
 
@@ -66,7 +66,8 @@ void LingerSet::Socket::on_ready(std::uint32_t) {
     }
 }
 
-// Its memory stays until the turn is over: events that were already fetched may still name it.
+// The object stays until the end of the turn: epoll events that were already fetched may still
+// point to it.
 void LingerSet::end(Socket& socket) {
     socket.fd.reset();
     ended_.splice(ended_.end(), sockets_[socket.of_peer], socket.place);

@@ -1,12 +1,12 @@
-// Sockets of streams that are over, which must not be closed at once. Pump thread only.
+// Sockets of streams that have ended but which must not be closed yet. Pump thread only.
 //
-// kDeliver (TCP): what still comes is read and dropped until the other end closes too or time is
-// up; closing at once would send an RST that may overtake bytes on their way.
-// kFirstBytes (UNIX, refused): closed once the program has sent something, which then shows it
-// ECONNRESET; a program that is about to send would otherwise die of SIGPIPE, or take an
-// end-of-file for an empty answer.
+// kDeliver (TCP): input is read and discarded until the other end closes too or a timeout; closing
+// at once would send an RST that may overtake bytes in flight.
+// kFirstBytes (UNIX, refused): closed once the program has sent something, so that the program sees
+// ECONNRESET; one that is about to send would otherwise die of SIGPIPE, or take an end-of-file for
+// an empty answer.
 //
-// A peer can bring about as many of them as it opens streams. It has kMaxPerPeer: beyond that, its
+// A peer can cause as many of them as it opens streams. It is allowed kMaxPerPeer: beyond that, its
 // oldest one, which had the longest time to deliver its bytes, is closed at once.
 #pragma once
 
@@ -26,9 +26,9 @@ class LingerSet {
     enum class Until : std::uint8_t { kDeliver, kFirstBytes };
 
     static constexpr std::size_t kMaxPerPeer = 256;
-    // Renewed as long as the other end has taken bytes in it.
+    // Renewed as long as the other end takes bytes within it.
     static constexpr sys::Duration kDeliverTime = sys::milliseconds(5000);
-    // A program that waits to be greeted sees its end-of-file so much later.
+    // A program that waits for the service to speak first sees its end-of-file this much later.
     static constexpr sys::Duration kFirstBytesTime = sys::milliseconds(200);
 
     explicit LingerSet(sys::Epoll& epoll, Until until = Until::kDeliver) noexcept
@@ -39,8 +39,7 @@ class LingerSet {
     [[nodiscard]] sys::TimePoint deadline() const noexcept {
         return sockets_.empty() ? sys::kNever : first_due();
     }
-    // Closes what has ended, timed out or is too much. Called at the end of each turn, where there
-    // is mostly nothing to close.
+    // Closes sockets that have ended or timed out. Called in each turn; there are rarely any.
     void sweep(sys::TimePoint now) noexcept {
         if (!sockets_.empty() || !ended_.empty()) {
             close_due(now);
@@ -57,7 +56,7 @@ class LingerSet {
         sys::UniqueFd fd;  // invalid once it has ended
         std::uint32_t of_peer;
         sys::TimePoint due;
-        int unsent;  // bytes that the other end had not taken when it was last looked at
+        int unsent;  // bytes that the other end had not taken at the last check
         Sockets::iterator place;
     };
 
@@ -70,7 +69,7 @@ class LingerSet {
 
     sys::Epoll& epoll_;
     const Until until_;
-    std::map<std::uint32_t, Sockets> sockets_;  // of each peer; those that are due first come first
+    std::map<std::uint32_t, Sockets> sockets_;  // by peer; in the order in which they are due
     Sockets ended_;
 };
 

@@ -8,7 +8,7 @@ namespace xsock::pump {
 
 namespace {
 
-// Connections taken per wake-up; the socket is level-triggered, so the rest comes in the next turn.
+// Connections accepted per turn; the socket is level-triggered, so the others follow in the next.
 constexpr int kAcceptsPerTurn = 64;
 
 }  // namespace

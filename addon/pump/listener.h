@@ -1,4 +1,4 @@
-// A local listening socket that leads to one service of one link. Pump thread only.
+// A local listening socket for one service of one link. Pump thread only.
 #pragma once
 
 #include <cstdint>
@@ -43,7 +43,7 @@ class Listener final : public sys::Pollable {
     const link::Label label;
     const bool tcp;
     sys::UniqueFd fd;
-    // After an error the socket is out of the epoll until then.
+    // After an error the socket is not in the epoll set until then.
     sys::TimePoint resume_at = sys::kNever;
 
   private:

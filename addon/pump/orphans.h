@@ -1,5 +1,5 @@
-// Streams whose link is down but whose last bytes the local program has still to take. They hold
-// their share of the budget until then. Pump thread only.
+// The owner of orphaned streams: those whose link is down but whose last bytes the local program
+// has not read yet. They keep their reservation in the budget until then. Pump thread only.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ class Orphans final : public link::StreamOwner {
   public:
     explicit Orphans(link::Host& host) noexcept : host_(host) {}
 
-    // `peer`: the domain that the stream was with.
+    // `peer`: the domain at the other end of the stream.
     void adopt(std::unique_ptr<link::Stream> stream, std::uint32_t peer) {
         stream->set_owner(*this);
         streams_.push_back({std::move(stream), peer});
@@ -24,7 +24,7 @@ class Orphans final : public link::StreamOwner {
     void on_output_blocked(link::Stream& stream) override {
         host_.watch_output(stream, stream.fd.get());
     }
-    // Closes those that have nothing left to deliver (TCP: gently). Called at the end of a turn.
+    // Closes those that have nothing left to deliver (TCP: by Host::linger). Called in each turn.
     void sweep() {
         std::erase_if(streams_, [this](Orphan& orphan) {
             link::Stream& stream = *orphan.stream;

@@ -1,8 +1,9 @@
-// Whether a pump with nothing to do looks again at once or sleeps. A wake-up costs more than most
-// waits: 4 us on the same CPU, 20 us and more on one that was halted, and each side of a link has
-// its own. So it looks on for about as long as the last waits took, as KVM polls before it halts a
-// virtual CPU (Linux, Documentation/virt/kvm/halt-polling.rst): twice as long after a wait that a
-// longer look would have met, not at all after one that no look could meet.
+// Whether a pump with nothing to do polls again or sleeps. A wake-up costs more than most waits: 4
+// us on the same CPU, 20 us and more on one that was halted, and each side of a link pays it. So
+// the pump polls for about as long as the last waits took, as KVM polls before it halts a virtual
+// CPU (Linux, Documentation/virt/kvm/halt-polling.rst): the window doubles after a wait that a
+// longer window would have covered, and becomes 0 after one longer than any window may be. Pump
+// thread only.
 #pragma once
 
 #include <algorithm>
@@ -13,21 +14,22 @@
 
 namespace xsock::pump {
 
-// Before a look others have a turn on the pump's CPU, but the first look of a wait may be at once:
-// while the pump worked, the program that it woke may have run and said the next thing. Whether it
-// has is a matter of who shares the CPU, so that look is tried for as long as it often pays.
+// Before each poll the pump yields its CPU, except that the first poll of a wait may be immediate:
+// the program that the pump woke may have run on another CPU and answered already. Whether that
+// happens depends on who shares the pump's CPU, so the immediate poll is used while it often
+// succeeds, and tried now and then otherwise.
 enum class Idle : std::uint8_t { kPoll, kYieldAndPoll, kSleep };
 
 class Poller {
   public:
-    // `longest` is how long it looks at most; 0: never.
+    // `longest` is the upper bound of the polling window; 0: never poll.
     explicit Poller(sys::Duration longest) noexcept : longest_(longest) {}
 
     void set_longest(sys::Duration longest) noexcept {
         longest_ = longest;
         window_ = std::min(window_, longest);
     }
-    // Something was there to do.
+    // There was work: ends a wait, if there was one.
     void found(sys::TimePoint now) noexcept {
         if (idle_since_ == sys::kNever) {
             return;
@@ -43,8 +45,8 @@ class Poller {
             window_ = std::min(std::max(window_ * 2, kFirst), longest_);
         }
     }
-    // Nothing is there to do: what now? `waits_for_peers`: all that was done was to pass bytes on
-    // to them, so no program has been woken.
+    // There is no work: what to do next. `waits_for_peers`: the last work only passed bytes on to
+    // peers, so no local program has been woken.
     [[nodiscard]] Idle idle(sys::TimePoint now, bool waits_for_peers) noexcept {
         const bool first = idle_since_ == sys::kNever;
         if (first) {
@@ -73,9 +75,9 @@ class Poller {
     static constexpr int kGain = 2;
     static constexpr int kMaxTrust = 16;
     static constexpr int kTryEvery = 32;
-    bool trying_ = false;  // the first look of this wait is at once
+    bool trying_ = false;  // the first poll of this wait was immediate
     int trust_ = 0;
-    int untried_ = 0;  // waits since such a look was tried
+    int untried_ = 0;  // waits since an immediate poll was last tried
 };
 
 }  // namespace xsock::pump

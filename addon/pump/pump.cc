@@ -21,13 +21,13 @@ namespace {
 
 constexpr std::size_t kEventsPerTurn = 256;
 constexpr std::uint32_t kInput = EPOLLIN | EPOLLRDHUP | EPOLLET;
-// While links have work the kernel is asked for events in every so-manieth turn only, and after
-// that time.
+// While links have work, epoll is polled only every kTurnsWithoutKernel turns or
+// kTimeWithoutKernel, whichever comes first.
 constexpr int kTurnsWithoutKernel = 8;
 constexpr sys::Duration kTimeWithoutKernel = std::chrono::microseconds(20);
-// The programs that it wakes take its CPU; the sooner it is back, the fewer times they sleep.
+// With a short slice the pump runs again sooner after a program that it woke has preempted it.
 constexpr sys::Duration kSlice = std::chrono::microseconds(100);
-// A listener that could not accept (out of descriptors) is tried again after this.
+// A listener on which accept() failed (out of descriptors) is tried again after this.
 constexpr sys::Duration kListenerPause = sys::milliseconds(100);
 
 }  // namespace
@@ -85,7 +85,7 @@ void Pump::run() {
     commands_.close();
 }
 
-// Works, looks on for a while when there is nothing to do, then sleeps (pump/poller.h).
+// Works; with nothing to do, polls briefly before sleeping (pump/poller.h).
 void Pump::turn() {
     poll_links();
     bool working = !runnable_.empty();
@@ -109,8 +109,7 @@ void Pump::turn() {
     closed_listeners_.clear();
 }
 
-// Takes what has become ready, and sleeps until something does if there is nothing else to do.
-// True: there was something.
+// Handles epoll events; sleeps until there are any if there is no work. True: there is some now.
 bool Pump::ask_kernel() {
     std::array<epoll_event, kEventsPerTurn> events;
     int timeout = 0;
@@ -141,7 +140,7 @@ bool Pump::ask_kernel() {
     return count > 0;
 }
 
-// While it does not sleep, no peer rings: what they write is looked for.
+// While the pump does not sleep, peers send no notifications: it polls what they write.
 void Pump::poll_links() {
     for (const LinkId id : awake_) {
         const auto it = links_.find(id);
@@ -165,7 +164,7 @@ void Pump::enable_notifications() {
     awake_.clear();
 }
 
-// Each runnable link gets one bounded turn; what is left waits until the others had theirs.
+// Each runnable link gets one bounded turn; the remainder waits until the others had theirs.
 void Pump::serve_links() {
     served_.clear();
     served_.swap(runnable_);
@@ -252,12 +251,12 @@ void Pump::remove_dead_links() {
             const hypervisor::EventChannelPort port = link->port();
             const link::LaneRef lane_ref = link->lane_ref();
             const LinkId id = link->id();
-            link.reset();           // unmap-notify rings the port,
-            doorbells.close(port);  // which therefore goes last
+            link.reset();           // unmap-notify sends on the port,
+            doorbells.close(port);  // which is therefore closed last
             released(id, lane_ref, quiet);
         };
         if (entry.source == &self_source_) {
-            release();  // private memory, and of this thread alone
+            release();  // private memory, used by this thread only
         } else {
             shared_->releaser.add(Releaser::Task(std::move(release)));
         }
@@ -265,7 +264,7 @@ void Pump::remove_dead_links() {
     }
 }
 
-// On the releaser's thread, or ours.
+// On the releaser's thread, or on ours for the self link.
 void Pump::released(LinkId id, const link::LaneRef& lane_ref, bool quiet) {
     if (lane_ref.lanes->leave()) {
         if (!quiet) {
@@ -278,7 +277,7 @@ void Pump::released(LinkId id, const link::LaneRef& lane_ref, bool quiet) {
     check_deferred_closes();
 }
 
-// Any thread but ours, where each turn does it.
+// Wakes the pump, which reports deferred closes in each turn. Any thread.
 void Pump::check_deferred_closes() {
     if (hypervisor_.doorbells->deferred_closes() > 0) {
         commands_.post([] {});
@@ -336,7 +335,7 @@ void Pump::schedule(link::Link& link) noexcept {
     }
 }
 
-// What happens to a lane is its link's business: the first one speaks for all.
+// The first lane reports for its link: events of the others go to the coordinator, or nowhere.
 bool Pump::handled_by_coordinator(const link::Link& link, const link::Event& event) const {
     if (const auto* down = std::get_if<link::LinkDown>(&event)) {
         if (link.lanes().max_lanes > 1) {
@@ -349,8 +348,7 @@ bool Pump::handled_by_coordinator(const link::Link& link, const link::Event& eve
                                std::holds_alternative<link::LinkDraining>(event));
 }
 
-// The serving end of the self link only speaks of refusals: they carry what the calling end cannot
-// know.
+// The serving end of the self link only reports refusals: the calling end lacks their details.
 void Pump::report(link::Event event) {
     const LinkId id = link::link_of(event);
     const auto it = links_.find(id);

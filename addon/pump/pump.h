@@ -1,7 +1,6 @@
 // A pump: a native thread that accepts, connects and copies. It owns its links (or lanes of links,
-// where there are several pumps: pump/pumps.h), their streams, listeners and sockets; other threads
-// reach it through its command queue and hear from it through the event queue, which is common to
-// all.
+// if there are several pumps: pump/pumps.h), their streams, listeners and sockets; other threads
+// reach it through its command queue and hear from it through the event queue that all pumps share.
 #pragma once
 
 #include <atomic>
@@ -51,10 +50,10 @@ struct LinkInfo {
     link::LinkId link;
     std::size_t streams;
     unsigned lanes;  // that are up
-    unsigned home;   // which pump has the first
+    unsigned home;   // the pump that runs the first lane
     link::LinkCounters counters;
 
-    // Another lane of the same link.
+    // Adds another lane of the same link.
     LinkInfo& operator+=(const LinkInfo& other) noexcept {
         streams += other.streams;
         lanes += other.lanes;
@@ -63,12 +62,13 @@ struct LinkInfo {
     }
 };
 
-// Methods marked [any] may be called from any thread but the pump's; they wait for the pump. They
-// throw std::system_error: ECANCELED after stop(), ENOLINK for a link that is not there, else the
-// errno of what failed.
+// Methods marked [any] may be called from any thread but the pump's, and wait for the pump unless
+// their comment says otherwise. They throw std::system_error: ECANCELED after stop(), ENOLINK for a
+// link that does not exist, else the errno of what failed.
 class Pump final : public link::Host {
   public:
-    // `coordinator` outlives the pump's thread, which is named for the `number`.
+    // `coordinator` must outlive the pump's thread; `number` becomes part of the name of that
+    // thread.
     Pump(hypervisor::Hypervisor hypervisor, hypervisor::Hypervisor self, const PumpOptions& options,
          LaneCoordinator& coordinator, std::shared_ptr<Shared> shared, unsigned number);
     ~Pump() override;
@@ -78,25 +78,26 @@ class Pump final : public link::Host {
         hypervisor::GrantRef ring_ref;
         hypervisor::EventChannelPort port;
     };
-    // [any] A lane of the link `id`, which the caller has made up, to `peer` over pages that we
-    // grant; order 0: as large as is reasonable, or, for another lane than the first, what others
-    // leave (ENOSPC: nothing). ENOLINK: the link is over.
+    // [any] Creates a lane of the link `id`, which the caller has allocated, to `peer` over pages
+    // that we grant. `order` is log2 of a ring's bytes; 0: the default size, or, for a lane other
+    // than the first, what link::share_what_is_spare() finds (ENOSPC: nothing). ENOLINK: the link
+    // has ended.
     Offer offer(link::LinkId id, hypervisor::DomId peer, std::uint16_t order,
                 link::LaneRef lane_ref);
     // [any] The same over pages that `peer` granted.
     void connect(link::LinkId id, hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
                  hypervisor::EventChannelPort port, link::LaneRef lane_ref);
-    // [any] Tells the peer of a further lane, on the first one.
+    // [any] Announces a further lane to the peer, on the first one.
     void announce(link::LinkId link, const abi::Lane& lane);
     // [any] A link of this domain with itself.
     link::LinkId connect_self(std::uint16_t order);
-    // [any] Ends a link; LinkReleased is reported when its pages are given back.
+    // [any] Ends a link; LinkReleased is reported when its pages have been released.
     void close_link(link::LinkId link, sys::Duration drain);
     // [any]
     void set_exports(link::LinkId link, std::shared_ptr<const link::ExportTable> exports);
     void send_services(link::LinkId link, std::vector<std::byte> message);
     void set_limits(const link::Limits& limits, std::size_t memory_total);
-    // [any] Whether streams that open, and that close in order, are reported.
+    // [any] Whether streams that open, and that close normally, are reported.
     void report_streams(bool wanted);
     bool terminate(link::LinkId link, link::StreamId stream);
     link::ListenerId listen(link::LinkId link, ServiceAddress service, bool tcp,
@@ -104,20 +105,23 @@ class Pump final : public link::Host {
     void unlisten(link::ListenerId listener);
     std::vector<StreamInfo> streams();
     std::vector<LinkInfo> links();
-    // [any] The domain was restored: see hypervisor::Doorbells::abandon(). Links are then closed as
-    // ever.
+    // [any] The domain was restored: see hypervisor::Doorbells::abandon(). Links are then closed in
+    // the usual way.
     void abandon_hypervisor();
-    // [any] It was not: see hypervisor::Doorbells::close_deferred(). The answer to PortsResting.
+    // [any] The domain was not restored: see hypervisor::Doorbells::close_deferred(). The answer to
+    // PortsResting.
     void settle_hypervisor();
-    // [any] What close_link() does with a drain, for a lane that may be over already.
+    // [any] As close_link() with a drain, for a lane that may have ended already.
     void drain_lane(link::LinkId link, sys::Duration drain);
-    // [any] From a sibling: done soon, if the link is still there.
+    // Any thread, other pumps' included; these return at once, and the pump does it if the link
+    // still exists by then.
     void post_down(link::LinkId link, link::DownReason reason, std::string detail) noexcept;
     void post_poll(link::LinkId link) noexcept;
     void post_open(link::LinkId link, Accepted accepted) noexcept;
-    // [any] Calls `done` on the pump's thread, soon; never waits for it.
+    // Any thread. Calls `done` on the pump's thread; does not wait for it.
     void ping(std::function<void()> done);
-    // [any] Ends all links and the thread. Called once; the destructor does it otherwise.
+    // [any] Ends all links and the thread; the destructor does it otherwise. Further calls do
+    // nothing.
     void stop();
 
     // link::Host, pump thread only.
@@ -146,9 +150,9 @@ class Pump final : public link::Host {
         std::unique_ptr<link::Link> link;
         DoorbellSource* source = nullptr;
         bool runnable = false;
-        bool awake = false;        // its peer has not been asked to ring since its last turn
+        bool awake = false;        // served since notifications were last requested of its peer
         link::LinkId partner = 0;  // self link: the id of the other end
-        bool quiet = false;        // self link, serving end: the other end speaks for both
+        bool quiet = false;        // self link, serving end: the other end reports for both
     };
     struct Wake final : sys::Pollable {
         explicit Wake(CommandQueue& queue) : commands(queue) {}
@@ -191,7 +195,7 @@ class Pump final : public link::Host {
     DoorbellSource self_source_;
     LingerSet lingering_{epoll_};
     LingerSet refused_{epoll_, LingerSet::Until::kFirstBytes};
-    // The last work was to pass bytes on to peers, and nothing else.
+    // The last turn with work only passed bytes on to peers (see Poller::idle()).
     bool waits_for_peers_ = false;
     Orphans orphans_{*this};
     std::map<link::LinkId, Entry> links_;

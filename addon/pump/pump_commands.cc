@@ -1,5 +1,5 @@
-// What the control plane asks of a pump besides links (pump_links.cc): called from any thread but
-// the pump's, done on the pump's.
+// The commands of the control plane, except those that create links (pump_links.cc): called from
+// any thread but the pump's, run on the pump's.
 #include <cerrno>
 
 #include "pump/pump.h"
@@ -25,7 +25,7 @@ void Pump::close_link(LinkId id, sys::Duration drain) {
 void Pump::set_exports(LinkId id, std::shared_ptr<const link::ExportTable> exports) {
     commands_.call([&] {
         Entry& entry = find(id);
-        // What a domain may open of itself is asked of the serving end of its self link.
+        // Exports of the self link apply at its serving end, which receives OPEN.
         (entry.partner == 0 ? entry : find(entry.partner))
             .link->lanes()
             .set_exports(std::move(exports));
@@ -114,7 +114,7 @@ void Pump::post_poll(LinkId id) noexcept {
 }
 
 void Pump::post_open(LinkId id, Accepted accepted) noexcept {
-    // A command can be copied, a descriptor cannot.
+    // Commands (std::function) have to be copyable, a descriptor is not.
     commands_.post([this, id, shared = std::make_shared<Accepted>(std::move(accepted))] {
         const auto it = links_.find(id);
         if (it == links_.end()) {

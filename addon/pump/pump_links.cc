@@ -1,6 +1,6 @@
-// How a pump comes by its links: over pages that we grant, over pages that a peer granted, and with
-// the domain itself. Called from any thread but the pump's; only what touches the pump's state runs
-// there.
+// How a pump's links are created: over pages that we grant, over pages that a peer granted, and
+// with the domain itself. Called from any thread but the pump's; only what touches the pump's state
+// runs there.
 #include <cerrno>
 #include <utility>
 
@@ -12,7 +12,7 @@ namespace xsock::pump {
 
 using link::LinkId;
 
-// What throws does so before it takes the memory: giving that back may block, and is the caller's.
+// Throws only before it takes the memory: releasing that may block, so it is left to the caller.
 void Pump::adopt(LinkId id, hypervisor::DomId peer, link::ChannelMemory&& memory,
                  DoorbellSource& source, hypervisor::EventChannelPort port,
                  link::LaneRef lane_ref) {

@@ -42,7 +42,8 @@ Pump& Pumps::pump_of(const link::Lanes& lanes, unsigned lane) noexcept {
     return *pumps_[(lanes.home + lane) % pumps_.size()];
 }
 
-// Known before it exists: its end may be reported before its maker hears of it.
+// The record is made before the link: the end of the link may be reported before its creator learns
+// its id.
 LinkId Pumps::introduce(hypervisor::DomId peer) {
     const auto count = static_cast<unsigned>(pumps_.size());
     const LinkId id = shared_->next_link++;
@@ -65,8 +66,8 @@ Pumps::LinkRecord Pumps::find(LinkId id) {
     return it->second;
 }
 
-// Links that are over still hold their pages for a moment: counted as granted, they would make the
-// next link's rings smaller. Not waited for without end: a hypervisor may not answer.
+// Links that have ended hold their pages for a moment longer; still counted as granted, these would
+// make the next link's rings smaller. The wait is bounded: a hypervisor may not answer.
 void Pumps::await_releases() {
     std::unique_lock lock(mutex_);
     link_released_.wait_for(lock, kReleaseTime, [this] {
@@ -77,7 +78,7 @@ void Pumps::await_releases() {
 
 void Pumps::link_released() noexcept {
     {
-        // Whoever is about to wait has looked before, or is waiting.
+        // Pairs with the wait: the waiter holds the mutex from its check until it sleeps.
         const std::lock_guard lock(mutex_);
     }
     link_released_.notify_all();
@@ -117,7 +118,7 @@ LinkId Pumps::connect_self(std::uint16_t order) {
     return id;
 }
 
-// The first lane comes with its link.
+// Lane 0 is created with its link, so it is not a further one.
 Pumps::LinkRecord Pumps::find_further(LinkId id, unsigned lane) {
     LinkRecord record = find(id);
     if (lane < 1 || lane >= record.lanes->max_lanes) {
@@ -144,7 +145,7 @@ void Pumps::connect_lane(LinkId id, unsigned lane, hypervisor::GrantRef ring_ref
 
 void Pumps::close_link(LinkId id, sys::Duration drain) {
     const LinkRecord record = find(id);
-    // Without a drain the first lane takes the others along.
+    // Without a drain, the end of the first lane closes the others.
     for (unsigned lane = 1; lane < record.lanes->max_lanes && drain > sys::Duration::zero();
          ++lane) {
         pump_of(*record.lanes, lane).drain_lane(id, drain);
@@ -249,7 +250,8 @@ std::vector<link::Event> Pumps::take_events() {
     return result;
 }
 
-// On the thread of the pump that has the lane, as the next two.
+// On the thread of the pump that runs the lane, as is hand_over(). lane_released() and
+// link_released() run where the lane's pages were released (Pump::released()).
 void Pumps::lane_down(const link::Lanes& lanes, LinkId id, unsigned lane, link::DownReason reason,
                       const std::string& detail) noexcept {
     if (lane == 0) {

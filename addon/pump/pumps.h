@@ -1,6 +1,6 @@
-// The pumps of a daemon: one, or several where one CPU is not enough. Links are dealt out among
-// them, and a link has a lane on as many pumps as both of its ends have. With one pump this is that
-// pump and nothing else.
+// The pumps of a daemon: one, or several where one CPU is not enough. Links are distributed among
+// them, and a link has a lane on as many pumps as both of its ends have. With one pump, links have
+// one lane.
 //
 // All methods may be called from any thread but the pumps'; errors are those of Pump.
 #pragma once
@@ -17,7 +17,7 @@
 
 namespace xsock::pump {
 
-// What one pump runs on: the domain's way to its peers, and the one to itself.
+// The hypervisor handles of one pump: for links with peers, and for the domain's link with itself.
 struct HypervisorHandles {
     hypervisor::Hypervisor hypervisor;
     hypervisor::Hypervisor self;
@@ -25,8 +25,9 @@ struct HypervisorHandles {
 
 class Pumps final : private LaneCoordinator {
   public:
-    // A pump on each of `hypervisors` (1..kMaxLanes): a doorbell handle belongs to one thread.
-    // `wake` is called on their threads when there are events to take; it must not block.
+    // One pump for each of `hypervisors` (1..kMaxLanes): a doorbell handle belongs to one thread.
+    // `wake` is called on the pumps' and the releaser's threads when there are events to take; it
+    // must not block.
     Pumps(std::vector<HypervisorHandles> hypervisors, const PumpOptions& options,
           const std::function<void()>& wake);
     ~Pumps() override;
@@ -37,10 +38,11 @@ class Pumps final : private LaneCoordinator {
     link::LinkId connect(hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
                          hypervisor::EventChannelPort port);
     link::LinkId connect_self(std::uint16_t order);
-    // Grants a further lane of a link that is up, and tells the peer; order 0: what is spare.
-    // EINVAL: no link of ours has a lane of that number; EEXIST: this one has it already.
+    // Grants a further lane of a link that is up, and announces it to the peer; order 0: what is
+    // spare (link/ring_size.h). EINVAL: no link of ours has a lane of that number; EEXIST: this
+    // one has it already.
     void offer_lane(link::LinkId link, unsigned lane, std::uint16_t order);
-    // Takes one that the peer has offered.
+    // Maps one that the peer has offered.
     void connect_lane(link::LinkId link, unsigned lane, hypervisor::GrantRef ring_ref,
                       hypervisor::EventChannelPort port);
     void close_link(link::LinkId link, sys::Duration drain);
@@ -53,13 +55,13 @@ class Pumps final : private LaneCoordinator {
                             sys::UniqueFd socket);
     void unlisten(link::ListenerId listener);
     std::vector<StreamInfo> streams();
-    // One for each link, its lanes added up.
+    // One for each link, the sum of its lanes.
     std::vector<LinkInfo> links();
     void abandon_hypervisor();
     void settle_hypervisor();
-    // Reports Alive{number} once every pump has had a turn; waits for none of them.
+    // Reports Alive{number} once every pump has run a command; waits for none of them.
     void ping(std::uint32_t number);
-    // In the order in which they happened.
+    // In the order in which they were reported.
     std::vector<link::Event> take_events();
     void stop();
 

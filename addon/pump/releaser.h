@@ -1,5 +1,5 @@
-// Gives back, on a thread of its own, what links that are over held: unmapping many pages takes
-// long, and a hypervisor that does not answer takes as long as it likes. No pump waits for either.
+// Releases, on a thread of its own, the pages and ports of links that have ended: unmapping many
+// pages takes long, and a hypervisor may not answer at all. No pump waits for either.
 #pragma once
 
 #include <condition_variable>
@@ -12,16 +12,16 @@ namespace xsock::pump {
 
 class Releaser {
   public:
-    using Task = std::packaged_task<void()>;  // a callable that owns what it gives back
+    using Task = std::packaged_task<void()>;  // a callable that owns what it releases
 
     Releaser();
     Releaser(const Releaser&) = delete;
     Releaser& operator=(const Releaser&) = delete;
     ~Releaser() { stop(); }
 
-    // Runs `task` soon, after those that were added before. Any thread; not after stop().
+    // Runs `task` after those that were added before. Any thread; not after stop().
     void add(Task task);
-    // Runs what is left, and ends the thread. Twice is once.
+    // Runs the remaining tasks, and ends the thread. Idempotent.
     void stop();
 
   private:

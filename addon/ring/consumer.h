@@ -1,5 +1,6 @@
-// The reading end of one ring; mirrors Producer. Bytes in the ring are peer-writable until
-// released: whoever parses them copies them out first. Pump thread only; noexcept throughout.
+// The reading end of one ring; mirrors Producer. The peer can change the bytes in the ring at any
+// time: parsers copy them out first. One thread (a link's pump, or the relays'); noexcept
+// throughout.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +15,11 @@ class Consumer {
   public:
     Consumer(std::span<std::byte> buffer, std::uint32_t& prod, std::uint32_t& cons) noexcept
         : buffer_(buffer), shared_prod_(prod), shared_cons_(cons) {}
-    // A ring that was used before: reads on at `start`.
+    // For a ring that was used before: reading continues at `start`.
     void start_at(std::uint32_t start) noexcept { cons_ = published_ = prod_ = start; }
 
-    // Looks how far the peer has written. False: it claims more than the ring holds, or took bytes
-    // back (corrupt).
+    // Reads the peer's write index. False: it is more than a ring ahead, or went backwards
+    // (corrupt).
     [[nodiscard]] bool refresh() noexcept {
         const std::uint32_t prod = load_acquire(shared_prod_);
         if (prod - published_ > buffer_.size() || prod - prod_ > buffer_.size()) {
@@ -35,7 +36,7 @@ class Consumer {
         return segments(buffer_, cons_ + static_cast<std::uint32_t>(offset), length);
     }
     void advance(std::size_t length) noexcept { cons_ += static_cast<std::uint32_t>(length); }
-    // Bytes read but not yet given back to the writer.
+    // Bytes read but not yet released to the writer.
     [[nodiscard]] std::size_t unpublished() const noexcept { return cons_ - published_; }
     bool publish() noexcept {
         if (published_ == cons_) {
@@ -52,7 +53,7 @@ class Consumer {
     std::uint32_t& shared_cons_;
     std::uint32_t cons_ = 0;
     std::uint32_t published_ = 0;
-    std::uint32_t prod_ = 0;  // last value of the peer's that was believed
+    std::uint32_t prod_ = 0;  // last valid value of the peer's
 };
 
 }  // namespace xsock::ring

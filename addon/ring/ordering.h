@@ -13,10 +13,10 @@ namespace xsock::ring {
 inline std::uint32_t load_acquire(std::uint32_t& word) noexcept {
     return std::atomic_ref(word).load(std::memory_order_acquire);
 }
-// Copies bytes that the peer may be changing: each is read once, and what is looked at later is the
-// copy. A rule and not the compiler's choice: small pieces (a frame's header) are read as volatile
-// words; behind a larger one nothing that was known of memory counts any more, so that it cannot be
-// read again in place of the copy.
+// Copies bytes that the peer may be changing: each is read exactly once, and only the copy is used
+// afterwards. Enforced, not left to the compiler: small pieces (a frame's header) are read as
+// volatile words; after a larger one a compiler barrier keeps the shared bytes from being read
+// again in place of the copy.
 inline void copy_once(std::byte* to, const std::byte* from, std::size_t length) noexcept {
     using Word [[gnu::may_alias]] = std::uint64_t;
     constexpr std::size_t kSmall = 8 * sizeof(Word);
@@ -41,19 +41,18 @@ inline std::uint8_t load_acquire(std::uint8_t& byte) noexcept {
 inline void store_release(std::uint8_t& byte, std::uint8_t value) noexcept {
     std::atomic_ref(byte).store(value, std::memory_order_release);
 }
-// "Ring me": the full barrier makes the request visible before the index is looked at once more;
-// pairs with full_barrier() between the peer's publish and its take_bits().
+// Requests a notification: the full barrier makes the request visible before the index is checked
+// once more; pairs with the barrier at the start of the peer's take_bits(), after its publish.
 inline void set_bits(std::uint8_t& byte, std::uint8_t bits) noexcept {
     std::atomic_ref(byte).fetch_or(bits, std::memory_order_seq_cst);
     std::atomic_thread_fence(std::memory_order_seq_cst);
 }
-// Takes the bits away and tells which of them were set.
+// Clears the bits and returns those that were set.
 inline std::uint8_t take_bits(std::uint8_t& byte, std::uint8_t bits) noexcept {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     const std::uint8_t before = std::atomic_ref(byte).load(std::memory_order_relaxed);
     if ((before & bits) == 0) {
-        return 0;  // spares the locked instruction; a bit set later is seen by the setter's second
-                   // look
+        return 0;  // avoids the locked instruction; whoever sets a bit later checks the index again
     }
     return static_cast<std::uint8_t>(
         std::atomic_ref(byte).fetch_and(static_cast<std::uint8_t>(~bits),

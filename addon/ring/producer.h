@@ -1,6 +1,6 @@
-// The writing end of one ring. Our index lives here and is only published to the page; the peer's
-// index is read once per refresh() and believed only if a correct peer could have written it. Pump
-// thread only; noexcept throughout.
+// The writing end of one ring. Our index is kept here and only published to the page; the peer's
+// index is read once per refresh() and rejected unless a correct peer could have written it. One
+// thread (a link's pump, or the relays'); noexcept throughout.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +16,14 @@ class Producer {
     // `buffer.size()` is a power of two. `prod` and `cons` are words of the control page.
     Producer(std::span<std::byte> buffer, std::uint32_t& prod, std::uint32_t& cons) noexcept
         : buffer_(buffer), shared_prod_(prod), shared_cons_(cons) {}
-    // A ring that was used before: writes on at `prod_start`, where the peer has read up to
+    // For a ring that was used before: writing continues at `prod_start`; the peer has read up to
     // `cons_start`. prod_start - cons_start <= size().
     void start_at(std::uint32_t prod_start, std::uint32_t cons_start) noexcept {
         prod_ = published_ = prod_start;
         cons_ = cons_start;
     }
 
-    // Looks how far the peer has read. False: it claims to have read what was never written
+    // Reads the peer's read index. False: it is beyond what was published, or went backwards
     // (corrupt).
     [[nodiscard]] bool refresh() noexcept {
         const std::uint32_t cons = load_acquire(shared_cons_);
@@ -36,9 +36,9 @@ class Producer {
     // Free bytes as of the last refresh().
     [[nodiscard]] std::size_t space() const noexcept { return buffer_.size() - (prod_ - cons_); }
     [[nodiscard]] std::size_t size() const noexcept { return buffer_.size(); }
-    // How far the peer had read at the last refresh(); runs free.
+    // The peer's read index at the last refresh(); free-running.
     [[nodiscard]] std::uint32_t acknowledged() const noexcept { return cons_; }
-    // Free room from `offset` bytes after the write position; offset + length <= space().
+    // Free space from `offset` bytes after the write position; offset + length <= space().
     [[nodiscard]] Segments room(std::size_t offset, std::size_t length) const noexcept {
         return segments(buffer_, prod_ + static_cast<std::uint32_t>(offset), length);
     }
@@ -60,7 +60,7 @@ class Producer {
     std::uint32_t& shared_cons_;
     std::uint32_t prod_ = 0;
     std::uint32_t published_ = 0;
-    std::uint32_t cons_ = 0;  // last value of the peer's that was believed
+    std::uint32_t cons_ = 0;  // last valid value of the peer's
 };
 
 }  // namespace xsock::ring

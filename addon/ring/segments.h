@@ -21,7 +21,7 @@ struct Segments {
     [[nodiscard]] std::size_t size() const noexcept { return parts[0].iov_len + parts[1].iov_len; }
 
     // Copies out `target.size()` bytes (at most size()) from `offset` on, each read once. The copy
-    // is private; the ring is not.
+    // is private; the peer can change the ring.
     void copy_to(std::span<std::byte> target, std::size_t offset = 0) const noexcept {
         std::size_t done = 0;
         for (std::size_t i = 0; i < count && done < target.size(); ++i) {

@@ -1,4 +1,4 @@
-// Monotonic time as the pump uses it.
+// Monotonic time.
 #pragma once
 
 #include <chrono>

@@ -1,6 +1,6 @@
-// An epoll instance. add() throws when there is no room for another watch (out of memory, or of
-// fs.epoll.max_user_watches): on a thread that nobody catches for, it is caught at once. modify()
-// only fails for a descriptor that is not there; wait() and remove() never do.
+// An epoll instance. add() throws if there can be no further watch (out of memory, or of
+// fs.epoll.max_user_watches); callers on a pump's or the relays' thread catch that. modify() only
+// fails for a descriptor that was not added; wait() and remove() do not fail.
 #pragma once
 
 #include <sys/epoll.h>

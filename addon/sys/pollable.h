@@ -1,6 +1,5 @@
-// Something whose file descriptor sits in the pump's epoll; its address is the epoll tag.
-// It must outlive the turn of the loop in which its descriptor was removed (see
-// link::Host::defer_delete).
+// An object whose file descriptor is in a thread's epoll set; its address is the epoll tag. It must
+// outlive the turn of the loop in which its descriptor was removed (see link::Host::defer_delete).
 #pragma once
 
 #include <cstdint>

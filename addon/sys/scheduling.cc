@@ -31,11 +31,11 @@ void ask_for_slice(std::chrono::nanoseconds slice) noexcept {
     SchedulingAttributes attributes;
     if (::syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0 ||
         attributes.policy != SCHED_OTHER) {
-        return;  // an operator gave the daemon another class: that stays
+        return;  // an operator chose another scheduling class: keep it
     }
     attributes.size = sizeof attributes;
     attributes.runtime = static_cast<std::uint64_t>(slice.count());
-    // Refused or not known: it runs as any other thread.
+    // Refused or unsupported: the thread keeps the default slice.
     static_cast<void>(::syscall(SYS_sched_setattr, 0, &attributes, 0));
 }
 

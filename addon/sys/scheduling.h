@@ -1,13 +1,14 @@
-// How the kernel's scheduler treats a thread.
+// Scheduling attributes of a thread.
 #pragma once
 
 #include <chrono>
 
 namespace xsock::sys {
 
-// Asks for time in slices of about this length (0.1 to 100 ms) for the calling thread: a thread
-// with short slices comes back soon after somebody that it woke took its CPU (EEVDF; sched(7),
-// sched_setattr(2)). Its share stays the same. Takes no privilege; kernels before 6.12 ignore it.
+// Requests time slices of about this length (0.1 to 100 ms) for the calling thread: with short
+// slices it runs again soon after a thread that it woke preempted it (EEVDF; sched(7),
+// sched_setattr(2)). Its share of the CPU stays the same. Needs no privilege; kernels before 6.12
+// ignore it.
 void ask_for_slice(std::chrono::nanoseconds slice) noexcept;
 
 }  // namespace xsock::sys

@@ -1,5 +1,5 @@
-// Non-blocking stream sockets (UNIX and TCP): what the pump does with one, and how one is made.
-// receive/send never throw: a socket that fails is an outcome, not an exception.
+// Non-blocking stream sockets (UNIX and TCP): transfer, connect, accept, listen. receive/send never
+// throw: a socket that fails is an outcome, not an exception.
 #pragma once
 
 #include <sys/uio.h>
@@ -27,12 +27,12 @@ struct TransferResult {
     int error = 0;
 };
 
-// recvmsg into `parts`. No room for control messages is offered, so passed descriptors never enter
-// our table: the kernel closes them and says MSG_CTRUNC.
+// recvmsg into `parts`. There is no buffer for control messages, so passed descriptors never enter
+// our table: the kernel closes them and sets MSG_CTRUNC.
 TransferResult receive(int fd, std::span<iovec> parts) noexcept;
 // The same, but the bytes stay in the socket.
 TransferResult peek(int fd, std::span<iovec> parts) noexcept;
-// Takes up to `most` bytes out and drops them, 64 KiB at most.
+// Reads and discards up to `max_bytes` bytes, at most 64 KiB.
 TransferResult discard(int fd, std::size_t max_bytes) noexcept;
 // sendmsg from `parts`, without SIGPIPE.
 TransferResult send(int fd, std::span<iovec> parts) noexcept;
@@ -42,13 +42,13 @@ struct Address {
     bool tcp = false;
     std::string host_or_path;
     std::uint16_t port = 0;
-    // For people: "unix:/path", "tcp:127.0.0.1:80", "tcp:[::1]:80".
+    // For messages: "unix:/path", "tcp:127.0.0.1:80", "tcp:[::1]:80".
     [[nodiscard]] std::string text() const;
 };
 
 enum class Connect : std::uint8_t {
     kDone,
-    kPending,  // TCP: writable or in error when it is decided; ask connect_result()
+    kPending,  // TCP: becomes writable when decided; connect_result() tells the outcome
     kBusy,     // UNIX: the listener's backlog is full; try again later
     kFailed,
 };
@@ -67,9 +67,9 @@ int connect_result(int fd) noexcept;
 // left).
 UniqueFd accept(int listener, int& error) noexcept;
 
-// Binds a listening UNIX socket at `path` with these rights: made beside it under a temporary name,
-// then renamed over it, so that it appears complete. uid or gid -1: left as it is. Throws
-// std::system_error.
+// Binds a listening UNIX socket at `path` with this mode and owner: created under a temporary name
+// in the same directory, then renamed, so that it never appears half set up. uid or gid -1:
+// unchanged. Throws std::system_error.
 UniqueFd listen_unix(const std::string& path, std::uint32_t mode, std::uint32_t uid,
                      std::uint32_t gid);
 // Throws std::system_error.
@@ -77,7 +77,7 @@ UniqueFd listen_tcp(const std::string& host, std::uint16_t port);
 
 // The pid of the program that connected; 0 if it is not known (TCP, another pid namespace).
 std::int32_t program_of(int fd) noexcept;
-// Asks for a larger send buffer: past wmem_max with CAP_NET_ADMIN, else as far as it goes.
+// Requests a larger send buffer: beyond wmem_max with CAP_NET_ADMIN, else up to it.
 void enlarge_send_buffer(int fd, int bytes) noexcept;
 // Makes close() send RST instead of FIN (TCP only).
 void reset_on_close(int fd) noexcept;

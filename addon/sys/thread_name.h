@@ -8,7 +8,7 @@
 
 namespace xsock::sys {
 
-// Names the calling thread: at most 15 characters, all that the kernel keeps.
+// Names the calling thread; the kernel keeps 15 characters.
 inline void name_thread(const std::string& name) noexcept {
     ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
 }

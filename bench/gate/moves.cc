@@ -1,4 +1,4 @@
-// moves: does one thing through two pumps so many times, for a profiler to count what it takes.
+// moves: repeats one operation through two pumps, for a profiler to count its cost.
 //
 // Both pumps, the client and the service are threads of this process, on a loopback machine of its
 // own. The client and the service do as little as can be done, by readv() and writev(): callgrind
@@ -28,7 +28,7 @@ constexpr auto kSame = static_cast<std::uint32_t>(-1);
 constexpr std::uint16_t kRingOrder = 18;
 constexpr std::size_t kRequest = 64;
 
-// A link between two domains, and a service in one that the other can dial.
+// A link between two domains, and a service in one that the other can connect to.
 class World {
   public:
     explicit World(const std::function<void(int)>& serve) : service_(high_.dir + "/target", serve) {
@@ -47,7 +47,7 @@ class World {
   private:
     TempDir root_;
     hypervisor::loopback::Machine machine_{{}};
-    // How often a pump looks before it finds something is a matter of luck.
+    // How often a pump polls before it finds work varies from run to run: so it does not poll.
     Domain low_{machine_, root_.path, 0, sys::Duration::zero()};
     Domain high_{machine_, root_.path, 3, sys::Duration::zero()};
     Service service_;
@@ -69,7 +69,7 @@ void put(int fd, std::span<const std::byte> bytes) {
     }
 }
 
-// False: the stream has ended before.
+// False: the stream ended earlier.
 bool take_all(int fd, std::span<std::byte> space) {
     while (!space.empty()) {
         const ssize_t got = take(fd, space);

@@ -1,5 +1,5 @@
-// A chatty stream (`size` bytes there and back, one after the other) first alone, then beside a
-// stream that is written to as fast as it takes it: what one user of a link does to another.
+// An interactive stream (round trips of `size` bytes, one after the other) first alone, then beside
+// a bulk stream: how one user of a link affects the latency of another.
 #include <atomic>
 #include <stdexcept>
 #include <thread>
@@ -13,7 +13,7 @@ namespace load {
 namespace {
 
 constexpr std::size_t kBulkSize = 65536;
-// The first byte of a stream says what becomes of it.
+// The first byte of a stream tells the service what to do with it.
 constexpr char kEcho = 'e';
 constexpr char kSink = 's';
 
@@ -30,7 +30,7 @@ void serve_stream(const Fd& stream, std::size_t size) {
     }
 }
 
-// A thread for each of the few streams, so that the service makes neither wait for the other.
+// A thread for each of the few streams, so that in the service neither waits for the other.
 void serve(const Fd& listener, const Options& options, Shared&) {
     for (;;) {
         std::thread([stream = accept_from(listener), size = options.size] {

@@ -1,6 +1,5 @@
 // Connections: connect, request, reply, close; `count` at once, `size` bytes each way.
-//
-// The service takes them one by one with calls that block: a request always follows its connection.
+// The service handles them one by one with blocking calls: a request always follows its connection.
 #include <cstdio>
 #include <stdexcept>
 #include <unordered_map>

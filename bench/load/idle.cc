@@ -14,7 +14,7 @@ namespace load {
 namespace {
 
 constexpr double kDeadlineSeconds = 60;
-// Opened in steps: what the ways in between have queued stays within their backlogs.
+// Opened in steps, so that the backlogs of proxies in between do not overflow.
 constexpr unsigned kStep = 64;
 
 void pause() {

@@ -10,7 +10,7 @@
 
 namespace load {
 
-// What both processes see, in memory that they share.
+// Counters of the service, in memory shared by both processes.
 struct Shared {
     // What the service has read.
     std::atomic<std::uint64_t> bytes{0};

@@ -12,7 +12,7 @@ struct Options {
     // between.
     std::string listen;
     std::string dial;
-    // CPUs to be pinned to; -1: wherever the kernel likes.
+    // CPUs to be pinned to; -1: not pinned.
     int client_cpu = -1;
     int server_cpu = -1;
     // Bytes of one write, or of one request.
@@ -20,7 +20,7 @@ struct Options {
     // Streams, or connections at once.
     unsigned count = 1;
     double seconds = 1.0;
-    // Not counted, before that.
+    // Warm-up before that, not measured.
     double warm_up = 0.1;
 };
 

@@ -1,4 +1,4 @@
-// Round trips: one stream, `size` bytes there and back, one after the other, with calls that block.
+// Round trips of `size` bytes on one stream, one after the other, with blocking calls.
 #include <stdexcept>
 #include <vector>
 

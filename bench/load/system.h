@@ -1,5 +1,4 @@
-// What the modes need of the system: sockets, epoll, clock, CPUs. What fails throws
-// std::system_error.
+// System calls that the modes share: sockets, epoll, clock, CPUs. Failures throw std::system_error.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +30,8 @@ class Poller {
     Poller();
     void add_readable(int fd);
     void add_writable(int fd);
-    // Blocks until one is ready, at most `milliseconds`. Those that are ready, good until the next
+    // Blocks until one is ready, at most `milliseconds`. Returns the ready ones; valid until the
+    // next
     // call.
     std::span<const int> wait(int milliseconds);
 
@@ -56,9 +56,9 @@ bool receive_all(int fd, std::span<char> into);
 // All of `from`; false if the other side is gone.
 bool send_all(int fd, std::span<const char> from);
 
-// Seconds of a clock that only goes forward.
+// Seconds of a monotonic clock.
 double now();
-// -1: nothing is done.
+// -1: does nothing.
 void pin_to(int cpu);
 // As many descriptors as the hard limit allows.
 void raise_descriptor_limit();

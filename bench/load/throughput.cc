@@ -17,9 +17,10 @@ namespace load {
 
 namespace {
 
-// What programs commonly read at once.
+// A common size of reads.
 constexpr std::size_t kReadSize = 65536;
-// Opening all streams, and the arrival of what is under way when the writers stop, take no longer.
+// Upper bound for opening all streams, and for the arrival of the bytes in flight when the writers
+// stop.
 constexpr double kPatienceSeconds = 10;
 
 void serve_one(const Fd& stream, Shared& shared) {
@@ -53,7 +54,7 @@ void serve_many(const Fd& listener, unsigned count, Shared& shared) {
     }
 }
 
-// One stream needs no epoll: each side has a call that blocks.
+// One stream needs no epoll: each side uses blocking calls.
 void serve(const Fd& listener, const Options& options, Shared& shared) {
     if (options.count == 1) {
         const Fd stream = accept_from(listener);
@@ -110,7 +111,7 @@ bool reaches(const std::atomic<std::uint64_t>& counter, const Options& options) 
     return true;
 }
 
-// A way in between that takes its time to open streams is measured when it has.
+// A proxy that is slow to open streams is measured once it has opened them.
 void wait_for_streams(const Options& options, const Shared& shared) {
     if (!reaches(shared.accepted, options)) {
         throw std::runtime_error("only " + std::to_string(shared.accepted.load()) + " of " +
@@ -141,7 +142,7 @@ double write_many(const Options& options, Shared& shared) {
     Window window(options, shared);
     while (window.open()) {
         for (const int fd : poller.wait(100)) {
-            // A short write is a piece like any other: nobody looks at what is in it.
+            // A short write counts as a piece: the contents do not matter.
             ::send(fd, data.data(), data.size(), MSG_NOSIGNAL);
         }
     }

@@ -2,7 +2,7 @@
 // client `stream-load throughput ADDRESS WRITE_SIZE BYTES` (prints MiB a second), `roundtrip
 // ADDRESS SIZE COUNT` (mean microseconds), `connect ADDRESS COUNT` (connections with a question and
 // an answer, a second). ADDRESS is unix:PATH or tcp:IPV4:PORT. Nothing relies on half-closing,
-// which not every way can carry.
+// which not every route can carry.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -1,6 +1,6 @@
-// What every hypervisor back end must do, whatever lies underneath: the promises of
-// addon/hypervisor/hypervisor.h, one test each. A back end's own test program brings two domains
-// that can see each other and runs the suite on them.
+// The contract of every hypervisor back end: one test for each guarantee of
+// addon/hypervisor/hypervisor.h. A back end's own test program provides two domains that can see
+// each other and runs the suite on them.
 #pragma once
 
 #include <poll.h>
@@ -29,7 +29,7 @@ struct Domains {
 };
 using MakeDomains = std::function<Domains()>;
 
-// What a back end says when a page cannot be mapped. Linux's gntdev has one errno for every reason.
+// The errnos of a back end when a page cannot be mapped. Linux's gntdev has one for every reason.
 struct MapErrors {
     int not_for_us = EACCES;
     int not_in_use = ENOENT;
@@ -49,7 +49,7 @@ inline int errno_of(const std::function<void()>& call) {
     }
 }
 
-// Ports that rang, in the order drained; waits up to five seconds for the first.
+// Notified ports, in the order drained; waits up to five seconds for the first.
 inline std::vector<EventChannelPort> heard(Doorbells& bells) {
     pollfd waiting{bells.fd(), POLLIN, 0};
     if (::poll(&waiting, 1, 5000) <= 0) {
@@ -60,8 +60,8 @@ inline std::vector<EventChannelPort> heard(Doorbells& bells) {
     return {ports.begin(), ports.begin() + static_cast<std::ptrdiff_t>(count)};
 }
 
-// Nothing is readable now. A ring is delivered before notify() returns or shortly after, so callers
-// first let a later ring on another port come through.
+// Nothing is readable now. A notification is delivered before notify() returns or shortly after, so
+// callers first wait for a later one on another port.
 inline bool silent(Doorbells& bells) {
     pollfd waiting{bells.fd(), POLLIN, 0};
     return ::poll(&waiting, 1, 0) == 0;
@@ -72,7 +72,7 @@ struct Channel {
     EventChannelPort b;
 };
 
-// A channel whose first ring (Xen rings the binder once) has been taken.
+// A channel whose first notification (Xen leaves one pending for the binder) has been taken.
 inline Channel make_channel(Domains& domains) {
     const EventChannelPort a = domains.a.doorbells->allocate_unbound(domains.b_domid);
     const EventChannelPort b = domains.b.doorbells->bind_interdomain(domains.a_domid, a);
@@ -137,7 +137,7 @@ inline void run_rights(const MakeDomains& make) {
                   d.b.memory->map(d.a_domid, shared->refs(), Access::kReadOnly, nullptr);
               }) == 0);
     });
-    tap::test("a grant to somebody else cannot be mapped", [&] {
+    tap::test("a grant to another domain cannot be mapped", [&] {
         Domains d = make();
         const auto shared = d.a.memory->share(d.a_domid + 100, 1, Access::kReadWrite, nullptr);
         CHECK(errno_of([&] {
@@ -154,7 +154,7 @@ inline void run_rights(const MakeDomains& make) {
 }
 
 inline void run_unmap_notify(const MakeDomains& make) {
-    tap::test("unmapping clears the byte, then rings", [&] {
+    tap::test("unmapping clears the byte, then notifies", [&] {
         Domains d = make();
         const Channel channel = make_channel(d);
         const auto shared = d.a.memory->share(d.b_domid, 1, Access::kReadWrite, nullptr);
@@ -165,7 +165,7 @@ inline void run_unmap_notify(const MakeDomains& make) {
         CHECK(heard(*d.a.doorbells) == std::vector{channel.a});
         CHECK(shared->bytes()[20] == std::byte{0});
     });
-    tap::test("unsharing clears the byte, then rings", [&] {
+    tap::test("unsharing clears the byte, then notifies", [&] {
         Domains d = make();
         const Channel channel = make_channel(d);
         const UnmapNotify notify{21, channel.a};
@@ -176,7 +176,7 @@ inline void run_unmap_notify(const MakeDomains& make) {
         CHECK(heard(*d.b.doorbells) == std::vector{channel.b});
         CHECK(mapped->bytes()[21] == std::byte{0});
     });
-    tap::test("the unmap-notify still rings when the port was closed first", [&] {
+    tap::test("the unmap-notify is still sent when the port was closed first", [&] {
         Domains d = make();
         const Channel channel = make_channel(d);
         const auto shared = d.a.memory->share(d.b_domid, 1, Access::kReadWrite, nullptr);
@@ -193,7 +193,7 @@ inline void run_unmap_notify(const MakeDomains& make) {
 }
 
 inline void run_channels(const MakeDomains& make) {
-    tap::test("each end rings the other", [&] {
+    tap::test("each end notifies the other", [&] {
         Domains d = make();
         const Channel channel = make_channel(d);
         d.a.doorbells->notify(channel.a);
@@ -201,24 +201,25 @@ inline void run_channels(const MakeDomains& make) {
         d.b.doorbells->notify(channel.b);
         CHECK(heard(*d.a.doorbells) == std::vector{channel.a});
     });
-    tap::test("a port that rang is masked until unmasked; a ring meanwhile is not lost", [&] {
-        Domains d = make();
-        const Channel channel = make_channel(d);
-        const Channel other = make_channel(d);
-        d.a.doorbells->notify(channel.a);
-        CHECK(heard(*d.b.doorbells) == std::vector{channel.b});
-        d.a.doorbells->notify(channel.a);
-        d.a.doorbells->notify(channel.a);
-        d.a.doorbells->notify(other.a);
-        std::vector<EventChannelPort> ports = heard(*d.b.doorbells);
-        CHECK(ports == std::vector{other.b});
-        CHECK(silent(*d.b.doorbells));
-        d.b.doorbells->unmask(channel.b);
-        CHECK(heard(*d.b.doorbells) == std::vector{channel.b});
-        d.b.doorbells->unmask(channel.b);
-        CHECK(silent(*d.b.doorbells));
-    });
-    tap::test("a port cannot be bound by somebody it is not for, nor twice", [&] {
+    tap::test("a notified port is masked until unmasked; a notification meanwhile is not lost",
+              [&] {
+                  Domains d = make();
+                  const Channel channel = make_channel(d);
+                  const Channel other = make_channel(d);
+                  d.a.doorbells->notify(channel.a);
+                  CHECK(heard(*d.b.doorbells) == std::vector{channel.b});
+                  d.a.doorbells->notify(channel.a);
+                  d.a.doorbells->notify(channel.a);
+                  d.a.doorbells->notify(other.a);
+                  std::vector<EventChannelPort> ports = heard(*d.b.doorbells);
+                  CHECK(ports == std::vector{other.b});
+                  CHECK(silent(*d.b.doorbells));
+                  d.b.doorbells->unmask(channel.b);
+                  CHECK(heard(*d.b.doorbells) == std::vector{channel.b});
+                  d.b.doorbells->unmask(channel.b);
+                  CHECK(silent(*d.b.doorbells));
+              });
+    tap::test("a port cannot be bound by a domain it is not for, nor twice", [&] {
         Domains d = make();
         const EventChannelPort stranger = d.a.doorbells->allocate_unbound(d.a_domid + 100);
         CHECK(errno_of([&] { d.b.doorbells->bind_interdomain(d.a_domid, stranger); }) != 0);
@@ -226,7 +227,7 @@ inline void run_channels(const MakeDomains& make) {
         CHECK(errno_of([&] { d.b.doorbells->bind_interdomain(d.a_domid, channel.a); }) != 0);
         CHECK(errno_of([&] { d.b.doorbells->bind_interdomain(d.a_domid, 999); }) != 0);
     });
-    tap::test("after the peer closed, ringing is harmless and the port can be bound anew", [&] {
+    tap::test("after the peer closed, notifying is harmless and the port can be bound again", [&] {
         Domains d = make();
         const Channel channel = make_channel(d);
         d.b.doorbells->close(channel.b);

@@ -1,5 +1,5 @@
-// The wire formats, number by number. With --print: `name value` lines, which docs/protocol.md must
-// have as rows of its tables (test/unit/protocol-doc.test.ts).
+// The wire formats, number by number. With --print: `name value` lines, which must be rows of the
+// tables in docs/protocol.md (test/unit/protocol-doc.test.ts).
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -11,7 +11,7 @@
 
 #if __has_include(<xen/io/libxenvchan.h>) && !defined(XSOCK_WITHOUT_XEN_HEADERS)
 #include <xen/xen.h>
-// After the header that it needs.
+// Debian's header; it needs the one above.
 #include <xen/io/libxenvchan.h>
 #define XSOCK_HAS_LIBXENVCHAN 1
 #endif

@@ -20,11 +20,11 @@ namespace xsock {
 
 class Domain {
   public:
-    // `longest_poll`: of the pumps; long enough for few sleeps, or 0 for the same work every time.
+    // `longest_poll` of the pumps: long for few sleeps, 0 for deterministic work.
     Domain(hypervisor::loopback::Machine& machine, const std::string& root, std::uint32_t domid,
            sys::Duration longest_poll = link::Timings{}.longest_poll, unsigned pumps = 1)
         : Domain(introduced(machine, root, domid), domid, longest_poll, pumps) {}
-    // Of a machine in another process, which has introduced it.
+    // A domain of a machine in another process, which has introduced it already.
     Domain(const std::string& root, std::uint32_t domid,
            sys::Duration longest_poll = link::Timings{}.longest_poll, unsigned pumps = 1)
         : dir(root + "/" + std::to_string(domid)) {
@@ -38,7 +38,7 @@ class Domain {
     }
     Domain(const Domain&) = delete;
     Domain& operator=(const Domain&) = delete;
-    // Before what its threads report into goes away.
+    // Before the members that the threads report into are destroyed.
     ~Domain() { pump->stop(); }
 
     // Waits until a pump has reported `Event` for `link`.

@@ -1,4 +1,4 @@
-// What the control plane hears: in one order for all pumps, bounded for each link, and no list of
+// Events to the control plane: in one order for all pumps, bounded for each link, and no list of
 // services twice.
 #include <atomic>
 #include <map>
@@ -14,7 +14,7 @@ namespace {
 using namespace xsock;
 using by_hand::Peer;
 
-// A domain's pumps whose events nobody takes until they are asked for.
+// A domain's pumps whose events stay in the queue until the test takes them.
 struct Untaken {
     Untaken(hypervisor::loopback::Machine& machine, const std::string& root, unsigned pumps)
         : dir(root + "/3") {
@@ -31,8 +31,8 @@ struct Untaken {
     std::unique_ptr<pump::Pumps> pump;
 };
 
-// Whichever pump has the first lane: that a link is down is told before that it is released, though
-// another pump than the first lane's may be the last to let go of it.
+// Whichever pump has the first lane: LinkDown is reported before LinkReleased, though another pump
+// than the first lane's may be the last to release its pages.
 void a_links_events_are_in_order() {
     TempDir root;
     hypervisor::loopback::Machine machine{{}};
@@ -74,7 +74,7 @@ void a_links_events_are_in_order() {
     }
 }
 
-// Two threads tell of one link, each after it has seen what the other did.
+// Two threads report events of one link, each after it has seen what the other did.
 void one_order_of_events() {
     std::atomic<int> woken{0};
     pump::EventQueue queue([&] { ++woken; });
@@ -110,7 +110,7 @@ void one_order_of_events() {
     CHECK(released == kLinks);
 }
 
-// One link's streams do not crowd out those of another, nor what happens to links.
+// Events of one link's streams do not crowd out those of another, nor events of links.
 void a_link_has_its_share_of_the_queue() {
     pump::EventQueue queue([] {});
     const auto refused = [&](link::LinkId id) {
@@ -156,8 +156,8 @@ void a_ping_comes_back_from_all_pumps() {
     }
 }
 
-// A list costs the control plane a lot: one that is said again is not told again.
-void an_equal_list_is_told_once() {
+// Parsing a list is expensive for the control plane: a repeated one is not reported again.
+void an_equal_list_is_reported_once() {
     by_hand::Stage stage;
     CHECK(stage.peer->hello());
     const auto lists_after = [&](const std::string& list) {
@@ -180,10 +180,11 @@ void an_equal_list_is_told_once() {
 }  // namespace
 
 int main() {
-    tap::test("a link's events are in order, whichever pump tells", a_links_events_are_in_order);
+    tap::test("a link's events are in order, whichever pump reports them",
+              a_links_events_are_in_order);
     tap::test("one order of events for all pumps", one_order_of_events);
     tap::test("a link has its share of the event queue", a_link_has_its_share_of_the_queue);
     tap::test("a ping comes back from all pumps", a_ping_comes_back_from_all_pumps);
-    tap::test("an equal list is told once", an_equal_list_is_told_once);
+    tap::test("an equal list is reported once", an_equal_list_is_reported_once);
     return tap::done();
 }

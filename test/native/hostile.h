@@ -28,7 +28,7 @@ using link::Role;
 inline constexpr auto kSame = static_cast<std::uint32_t>(-1);
 inline constexpr std::uint16_t kOrder = 16;
 
-// Frames as bytes, ready for the ring.
+// Frames as bytes, to be written into the ring.
 class Script {
   public:
     Script& raw(std::uint32_t length, std::uint8_t type, std::uint8_t flags, std::uint32_t stream,
@@ -72,7 +72,7 @@ class Script {
         return frame(FrameType::kLane, 0, 0,
                      std::string(reinterpret_cast<const char*>(&lane), sizeof lane));
     }
-    // Without the padding that belongs to it.
+    // Without its padding.
     Script& unpadded(FrameType type, const std::string& payload) {
         const std::size_t before = bytes.size();
         frame(type, 0, 0, payload);
@@ -89,12 +89,12 @@ class Script {
 // One side of a link, played by hand. It never reads.
 class Hostile {
   public:
-    // It grants.
+    // The server: it grants the pages.
     explicit Hostile(const std::string& domain_dir)
         : hypervisor_(hypervisor::loopback::connect_loopback(domain_dir)),
           port_(hypervisor_.doorbells->allocate_unbound(0)),
           memory_(link::ChannelMemory::share(*hypervisor_.memory, 0, kOrder, port_)) {}
-    // It maps what the victim has granted.
+    // The client: it maps the pages that the victim has granted.
     Hostile(const std::string& domain_dir, const pump::Pump::Offer& offer)
         : hypervisor_(hypervisor::loopback::connect_loopback(domain_dir)),
           port_(hypervisor_.doorbells->bind_interdomain(0, offer.port)),
@@ -106,7 +106,7 @@ class Hostile {
     [[nodiscard]] hypervisor::GrantRef ring_ref() const { return memory_.ring_ref(); }
     [[nodiscard]] hypervisor::EventChannelPort port() const { return port_; }
     [[nodiscard]] abi::ControlPage& page() { return memory_.page(); }
-    // The indices of the ring that it writes, and of the other one.
+    // The indices of the ring that the peer writes, and of the other one.
     [[nodiscard]] auto& out() { return grants() ? page().right : page().left; }
     [[nodiscard]] auto& in() { return grants() ? page().left : page().right; }
     [[nodiscard]] std::uint8_t& live() { return grants() ? page().srv_live : page().cli_live; }
@@ -154,7 +154,7 @@ struct Stage {
         victim.pump->listen(own, {"svc", 0}, false,
                             sys::listen_unix(victim.dir + "/svc", 0600, kSame, kSame));
     }
-    // The reason with which the link to a peer that acts so, in that role, goes down.
+    // The reason with which the link to a peer that does this, in that role, goes down.
     std::string reason_of(const std::function<void(Hostile&)>& act,
                           link::DownReason expected = link::DownReason::kCorrupt,
                           Role role = Role::kServer) {

@@ -1,5 +1,5 @@
-// A peer that reads its ring as no xsock does, says more than anybody listens to, or goes and
-// leaves its bytes to us: our writer stays inside the ring, and our memory stays bounded.
+// A peer that reads its ring as no xsock does, sends more than anybody reads, or disappears and
+// leaves its bytes with us: our writer stays inside the ring, and our memory stays bounded.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -15,8 +15,7 @@ namespace {
 using namespace by_hand;
 using namespace programs;
 
-// The DATA of the frames in `bytes`, without a last frame that is not whole; false: what is there
-// are not frames.
+// The DATA of the frames in `bytes`, without an incomplete last frame; false: these are not frames.
 bool data_of(const std::string& bytes, std::string& data) {
     std::size_t at = 0;
     while (at + sizeof(abi::FrameHeader) <= bytes.size()) {
@@ -34,9 +33,9 @@ bool data_of(const std::string& bytes, std::string& data) {
     return true;
 }
 
-// Reading a header and its payload one after the other, as a libxenvchan program would, leaves room
-// that is not a multiple of a frame's alignment. A writer that fills it and pads would go beyond
-// it.
+// Reading a header and its payload one after the other, as a libxenvchan program would, frees space
+// that is not a multiple of a frame's alignment. A writer that filled it and then padded would
+// write beyond it.
 void reads_that_end_inside_a_frame() {
     Stage stage;
     const std::string path = stage.root.path + "/flood";
@@ -71,7 +70,7 @@ void reads_that_end_inside_a_frame() {
     stage.pump->stop();
 }
 
-// Each list of services replaces the one before; what nobody has taken yet need not be kept.
+// Each list of services replaces the one before; one that has not been taken yet need not be kept.
 void services_that_nobody_listens_to() {
     Stage stage;
     CHECK(stage.peer->hello());
@@ -103,8 +102,8 @@ void services_that_nobody_listens_to() {
     CHECK(later == 1);
 }
 
-// What a peer finished sending is delivered after its link is gone, however long the program takes:
-// until then it counts.
+// What a peer finished sending is delivered after its link is down, however long the program takes:
+// until then it counts against the budget.
 void bytes_that_a_peer_left_behind_count() {
     // Room for one stream's window, grown once.
     Stage stage(std::size_t{2} * link::kInitialWindow);
@@ -160,11 +159,11 @@ void bytes_that_a_peer_left_behind_count() {
 }  // namespace
 
 int main() {
-    tap::test("a reader that stops inside a frame makes nobody write beyond the ring",
+    tap::test("a reader that stops inside a frame does not make us write beyond the ring",
               reads_that_end_inside_a_frame);
-    tap::test("lists of services that nobody has taken do not pile up",
+    tap::test("lists of services that were not taken do not accumulate",
               services_that_nobody_listens_to);
-    tap::test("bytes that a peer left behind count against the memory for all",
+    tap::test("bytes that a peer left behind count against the memory budget",
               bytes_that_a_peer_left_behind_count);
     return tap::done();
 }

@@ -1,4 +1,4 @@
-// What pumps run on, for tests: so many times the same domain.
+// The hypervisor handles of several pumps, for tests: all of the same domain.
 #pragma once
 
 #include <functional>

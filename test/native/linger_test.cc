@@ -1,5 +1,5 @@
 // What a program wrote before it closed reaches a TCP target, whatever the target sends meanwhile;
-// and what waits for that is bounded.
+// and the number of sockets that wait for that is bounded.
 #include "pump/linger.h"
 
 #include <arpa/inet.h>
@@ -47,7 +47,7 @@ std::uint16_t port_of(int fd) {
     return ntohs(address.sin_port);
 }
 
-// A link of the domain with itself; `svc` leads to a target that the test plays.
+// A link of the domain with itself; the target of `svc` is played by the test.
 struct Stage {
     explicit Stage(bool tcp = true)
         : target(tcp ? sys::listen_tcp("127.0.0.1", 0)
@@ -75,7 +75,7 @@ struct Stage {
     std::unique_ptr<pump::Pumps> pump;
 };
 
-// As much as the socket takes before its other end stops reading.
+// Writes until the other end reads no more.
 std::size_t fill(int fd) {
     const Bytes chunk(1 << 16, 'g');
     std::size_t total = 0;
@@ -89,7 +89,7 @@ std::size_t fill(int fd) {
     return total;
 }
 
-// The target has sent what nobody reads; it reads only after the stream is over.
+// The target has sent bytes that are not read; it reads only after the stream has ended.
 void a_target_that_spoke_first_gets_all() {
     Stage stage;
     constexpr std::size_t kLength = 400'000;
@@ -106,8 +106,8 @@ void a_target_that_spoke_first_gets_all() {
     CHECK(got == sent);
 }
 
-// It does not read before its own bytes have gone: those of a program that is gone must not stop
-// it.
+// The target does not read before all its own bytes are sent: that the program is gone must not
+// block it.
 void a_target_that_writes_before_it_reads(bool tcp) {
     Stage stage(tcp);
     sys::UniqueFd client = dial(stage.path);
@@ -143,7 +143,7 @@ struct Ends {
         ours = sys::UniqueFd(fds[0]);
         theirs = sys::UniqueFd(fds[1]);
     }
-    // Nobody is at the other end any more.
+    // The other end is closed by now.
     [[nodiscard]] bool closed() const {
         return ::send(theirs.get(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE;
     }
@@ -151,7 +151,7 @@ struct Ends {
     sys::UniqueFd theirs;
 };
 
-void a_peer_has_so_many_and_no_more() {
+void lingering_sockets_are_bounded_per_peer() {
     sys::Epoll epoll;
     pump::LingerSet lingering(epoll);
     const sys::TimePoint now = sys::Clock::now();
@@ -240,10 +240,11 @@ int main() {
               [] { a_target_that_writes_before_it_reads(true); });
     tap::test("a UNIX target that writes before it reads",
               [] { a_target_that_writes_before_it_reads(false); });
-    tap::test("a peer has so many sockets that linger and no more", a_peer_has_so_many_and_no_more);
-    tap::test("a socket lingers for its time, and longer while bytes still go",
+    tap::test("the sockets that linger are bounded per peer",
+              lingering_sockets_are_bounded_per_peer);
+    tap::test("a socket lingers for a limited time, and longer while bytes still go out",
               time_is_up_unless_bytes_still_go);
-    tap::test("a refused program's socket waits for its first bytes, not for long, and not many do",
+    tap::test("a refused program's socket waits for its first bytes, bounded in time and number",
               refused_until_the_first_bytes);
     tap::test("a socket whose other end has ended is closed at once", what_ends_is_closed_at_once);
     return tap::done();

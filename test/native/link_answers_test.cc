@@ -1,5 +1,5 @@
-// What a peer gets back for frames that are whole but not what anybody should send, and where the
-// limit is. Faults that need no answer are in link_hostile_test.cc.
+// The answers to frames that are complete but invalid or unexpected, and the limits. Faults that
+// end the link at once are in link_hostile_test.cc and link_faults_test.cc.
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -59,7 +59,7 @@ void more_streams_than_allowed() {
     const Service held(path, echo);
     stage.offer(path);
     CHECK(stage.peer->hello());
-    // None of the refusals is read, so they wait for room.
+    // None of the refusals is read, so they wait for space in the ring.
     const std::uint32_t answered = kRing / sizeof(abi::FrameHeader);
     for (std::uint32_t i = 1; i <= kLimit + kSurplus + answered; ++i) {
         if (!stage.peer->open(2 * i, 80)) {
@@ -122,17 +122,17 @@ void half_a_header() {
     CHECK(stage.fault_of(stage.link) == "truncated frame header");
 }
 
-// The peer reads nothing; what counts is how far the ring fills while the other stream is chatty.
-void beside_a_chatty_stream() {
+// The peer reads nothing; measures how far the ring fills while the other stream is interactive.
+void beside_an_interactive_stream() {
     using Clock = std::chrono::steady_clock;
     constexpr std::uint32_t kMost = 2 * 32 * 1024 + 1024;
-    constexpr auto kInteractiveTime = std::chrono::milliseconds(10);  // half of what it is
+    constexpr auto kInteractiveTime = std::chrono::milliseconds(10);  // half of the real one
     std::uint32_t most = 0;
     for (int round = 0; round < 200 && most < 32 * 1024; ++round) {
         Stage stage;
         stage.arrive(20);
         CHECK(stage.peer->hello());
-        const std::string path = stage.root.path + "/door";
+        const std::string path = stage.root.path + "/listener";
         CHECK(Peer::until([&] { return stage.peer->used() > 0; }));
         stage.pump->listen(stage.link, {"svc", 0}, false,
                            sys::listen_unix(path, 0600, kSame, kSame));
@@ -155,7 +155,7 @@ void beside_a_chatty_stream() {
         for (;;) {
             const std::uint32_t used = stage.peer->used();
             if (Clock::now() >= start + kInteractiveTime) {
-                break;  // it may no longer count as chatty
+                break;  // it may no longer count as interactive
             }
             most = std::max(most, used);
         }
@@ -172,16 +172,15 @@ void beside_a_chatty_stream() {
 }  // namespace
 
 int main() {
-    tap::test("names that no service has are refused, whatever their bytes",
-              names_that_no_service_has);
-    tap::test("frames for streams that are not there are ignored",
-              frames_for_streams_that_are_not_there);
+    tap::test("unknown service names are refused, whatever their bytes", names_that_no_service_has);
+    tap::test("frames for unknown streams are ignored", frames_for_streams_that_are_not_there);
     tap::test("streams beyond the limit are refused, and many more end the link",
               more_streams_than_allowed);
     tap::test("a refusal needs a known reason", an_answer_without_a_known_reason);
-    tap::test("a client cannot go back to before it came", a_client_that_comes_twice);
+    tap::test("a live byte that goes back to 'no client yet'", a_client_that_comes_twice);
     tap::test("a producer index that jumps back", bytes_taken_back);
-    tap::test("a header that is not there whole", half_a_header);
-    tap::test("beside a chatty stream the others fill little of the ring", beside_a_chatty_stream);
+    tap::test("an incomplete header", half_a_header);
+    tap::test("beside an interactive stream the others fill little of the ring",
+              beside_an_interactive_stream);
     return tap::done();
 }

@@ -1,5 +1,5 @@
-// Each fault of section 7 of docs/protocol.md that a peer can write down at once, in both roles: it
-// ends that link, with its reason, and nothing else in the daemon takes notice.
+// Each fault of section 7 of docs/protocol.md that a peer can cause with one write, in both roles:
+// it ends that link, with its reason, and affects nothing else in the daemon.
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -17,7 +17,8 @@ struct Fault {
     const char* detail;
 };
 
-// By a peer in that role: the server opens streams with even ids, the client with odd ones.
+// An id that a peer in that role may choose: the server opens streams with even ids, the client
+// with odd ones.
 std::vector<Fault> faults(Role role) {
     const std::uint32_t mine = role == Role::kServer ? 2 : 3;
     const std::uint32_t other = 5 - mine;
@@ -125,7 +126,7 @@ void impossible_indices_and_live_bytes(Role role) {
           }).find("producer index out of range") != std::string::npos);
     CHECK(reason_of([](Hostile& hostile) {
               ring::store_release(hostile.in().cons, 0x12345678U);
-              // Something to answer, so that the victim looks at the index.
+              // Requires an answer, so that the victim checks the index.
               hostile.send(Script().frame(FrameType::kPing, 0, 7));
           }).find("index out of range") != std::string::npos);
     CHECK(reason_of([](Hostile& hostile) {

@@ -1,5 +1,5 @@
-// A peer that does what no correct peer does, where it takes more than one script to do it: its
-// link ends, with the reason, and nothing else in the daemon takes notice. See link_faults_test.cc.
+// A peer that does what no correct peer does, in more than one step: its link ends, with the
+// reason, and nothing else in the daemon is affected. See link_faults_test.cc.
 #include <atomic>
 #include <functional>
 #include <string>
@@ -19,8 +19,8 @@ void a_list_of_services_without_end() {
         Script script;
         script.hello();
         hostile.send(script);
-        // Each part fits the ring that is read meanwhile; all of them are more than a message may
-        // be.
+        // Each part fits the ring, which is read meanwhile; together they exceed the limit of a
+        // message.
         for (int part = 0; part < 3; ++part) {
             Script more;
             more.frame(FrameType::kServices, 0, 0, std::string(30'000, 'x'), abi::kServicesMore);
@@ -77,7 +77,7 @@ void faults_on_another_lane() {
     CHECK(round_trip(stage.victim.dir + "/svc", 100'000, 1));
 }
 
-// The same domain, another daemon: not the one that the first lane leads to.
+// The same domain, but another daemon than at the other end of the first lane.
 void another_instance_on_another_lane() {
     Stage stage;
     Hostile first(stage.hostile_dir);
@@ -100,7 +100,7 @@ void a_peer_that_says_nothing() {
     CHECK(stage.reason_of([](Hostile&) {}, link::DownReason::kSilent).empty());
 }
 
-void rings_without_a_reason_cost_nothing_else() {
+void spurious_notifications_affect_nothing_else() {
     Stage stage;
     Hostile hostile(stage.hostile_dir);
     const link::LinkId link = stage.victim.pump->connect(3, hostile.ring_ref(), hostile.port());
@@ -127,6 +127,7 @@ int main() {
     tap::test("faults on another lane end the link", faults_on_another_lane);
     tap::test("another instance on another lane", another_instance_on_another_lane);
     tap::test("a peer that says nothing", a_peer_that_says_nothing);
-    tap::test("a storm of rings costs nobody else", rings_without_a_reason_cost_nothing_else);
+    tap::test("a storm of notifications affects nobody else",
+              spurious_notifications_affect_nothing_else);
     return tap::done();
 }

@@ -46,7 +46,8 @@ class TestMachine {
     [[nodiscard]] std::string dir(DomId domain) const {
         return temp.path + "/" + std::to_string(domain);
     }
-    // Connections end on the machine's thread: waits until none is left, and says what then is.
+    // Connections end on the machine's thread: waits until there are none, and returns the counts
+    // then.
     bool empty() {
         for (int i = 0; i < 5000; ++i) {
             std::size_t total = 0;
@@ -75,7 +76,7 @@ loopback::DomainCounts counts_of(Machine& machine, DomId domain) {
     return {};
 }
 
-// A process of its own: killed by SIGKILL when told, so that nothing of it runs on the way out.
+// A process of its own, to be killed by SIGKILL, so that none of its destructors run.
 class Child {
   public:
     // `body` returns when it is ready to be killed.
@@ -117,7 +118,7 @@ void run_contract() {
 }
 
 void run_death() {
-    tap::test("kill -9 of the mapping side clears the byte and rings", [] {
+    tap::test("kill -9 of the mapping side clears the byte and notifies", [] {
         TestMachine m;
         const Hypervisor a = m.connect(kA);
         const auto port = a.doorbells->allocate_unbound(kB);
@@ -133,35 +134,36 @@ void run_death() {
         CHECK(heard(*a.doorbells) == std::vector{port});
         CHECK(shared->bytes()[20] == std::byte{0});
     });
-    tap::test("kill -9 of the granting side clears the byte and rings; all is given back", [] {
-        TestMachine m;
-        {
-            const Hypervisor b = m.connect(kB);
-            int pass[2];
-            CHECK(::pipe(pass) == 0);
-            Child child([&] {
-                static Hypervisor a = m.connect(kA);
-                static const UnmapNotify notify{21, a.doorbells->allocate_unbound(kB)};
-                static auto shared = a.memory->share(kB, 1, Access::kReadWrite, &notify);
-                shared->bytes()[21] = std::byte{1};
-                const std::uint32_t numbers[2] = {notify.port, shared->refs()[0]};
-                CHECK(::write(pass[1], numbers, sizeof numbers) == sizeof numbers);
-            });
-            std::uint32_t numbers[2] = {};
-            CHECK(::read(pass[0], numbers, sizeof numbers) == sizeof numbers);
-            const auto port = b.doorbells->bind_interdomain(kA, numbers[0]);
-            CHECK(heard(*b.doorbells) == std::vector{port});
-            b.doorbells->unmask(port);
-            const std::array<GrantRef, 1> refs{numbers[1]};
-            const auto mapped = b.memory->map(kA, refs, Access::kReadWrite, nullptr);
-            child.kill();
-            CHECK(heard(*b.doorbells) == std::vector{port});
-            CHECK(mapped->bytes()[21] == std::byte{0});
-            CHECK(counts_of(m.machine, kA).grants == 1);  // still mapped: it keeps counting
-        }
-        CHECK(m.empty());
-    });
-    tap::test("when the machine is gone, drain says so and nothing hangs", [] {
+    tap::test("kill -9 of the granting side clears the byte and notifies; everything is released",
+              [] {
+                  TestMachine m;
+                  {
+                      const Hypervisor b = m.connect(kB);
+                      int pass[2];
+                      CHECK(::pipe(pass) == 0);
+                      Child child([&] {
+                          static Hypervisor a = m.connect(kA);
+                          static const UnmapNotify notify{21, a.doorbells->allocate_unbound(kB)};
+                          static auto shared = a.memory->share(kB, 1, Access::kReadWrite, &notify);
+                          shared->bytes()[21] = std::byte{1};
+                          const std::uint32_t numbers[2] = {notify.port, shared->refs()[0]};
+                          CHECK(::write(pass[1], numbers, sizeof numbers) == sizeof numbers);
+                      });
+                      std::uint32_t numbers[2] = {};
+                      CHECK(::read(pass[0], numbers, sizeof numbers) == sizeof numbers);
+                      const auto port = b.doorbells->bind_interdomain(kA, numbers[0]);
+                      CHECK(heard(*b.doorbells) == std::vector{port});
+                      b.doorbells->unmask(port);
+                      const std::array<GrantRef, 1> refs{numbers[1]};
+                      const auto mapped = b.memory->map(kA, refs, Access::kReadWrite, nullptr);
+                      child.kill();
+                      CHECK(heard(*b.doorbells) == std::vector{port});
+                      CHECK(mapped->bytes()[21] == std::byte{0});
+                      CHECK(counts_of(m.machine, kA).grants == 1);  // still mapped: still counted
+                  }
+                  CHECK(m.empty());
+              });
+    tap::test("when the machine is gone, drain throws ENODEV and nothing hangs", [] {
         auto m = std::make_unique<TestMachine>();
         Domains d = m->domains();
         const auto shared = d.a.memory->share(kB, 1, Access::kReadWrite, nullptr);
@@ -173,7 +175,7 @@ void run_death() {
 }
 
 void run_destroy() {
-    tap::test("a destroyed domain leaves without a word, its pages stay mapped", [] {
+    tap::test("a destroyed domain sends no notification, its pages stay mapped", [] {
         TestMachine m;
         Domains d = m.domains();
         const Channel channel = make_channel(d);
@@ -189,7 +191,7 @@ void run_destroy() {
               ENOENT);
         CHECK(errno_of([&] { heard(*d.a.doorbells); }) == ENODEV);
     });
-    tap::test("its domid given to another: no old grant, and Xen's unbound port is the trap", [] {
+    tap::test("its domid reused: no old grants, but the old port is unbound for it, as on Xen", [] {
         TestMachine m;
         Domains d = m.domains();
         const Channel channel = make_channel(d);
@@ -222,7 +224,7 @@ void run_limits() {
         }
         CHECK(errno_of([&] { d.a.doorbells->allocate_unbound(kB); }) == ENOSPC);
     });
-    tap::test("unshared pages keep counting while a peer maps them", [] {
+    tap::test("unshared pages count while a peer maps them", [] {
         TestMachine m({.grants = {1, 64}});
         Domains d = m.domains();
         auto shared = d.a.memory->share(kB, 1, Access::kReadOnly, nullptr);
@@ -232,7 +234,7 @@ void run_limits() {
         mapped.reset();
         CHECK(errno_of([&] { d.a.memory->share(kB, 1, Access::kReadOnly, nullptr); }) == 0);
     });
-    tap::test("everything let go leaves nothing behind", [] {
+    tap::test("after everything is released nothing is left", [] {
         TestMachine m;
         {
             Domains d = m.domains();
@@ -280,7 +282,7 @@ void run_hostile() {
         hostile(noise.data(), noise.size());
         Request request;
         request.operation = 3;
-        request.count = 2;  // says two references, brings none
+        request.count = 2;  // claims two references, has none
         hostile(&request, sizeof request);
         request.count = 0xffffffff;
         hostile(&request, sizeof request);

@@ -1,4 +1,4 @@
-// A domain with a pump, and a peer of it that is played by hand: it grants the pages of its link,
+// A domain with a pump, and a peer of it that the test plays: it grants the pages of its link,
 // writes any frame and reads any number of bytes.
 #pragma once
 
@@ -30,8 +30,7 @@ using abi::FrameType;
 inline constexpr std::uint16_t kOrder = 12;
 inline constexpr std::uint32_t kRing = 1U << kOrder;
 
-// The granting side of a link, played by hand: a writer of whole frames, a reader of any number of
-// bytes.
+// The granting side of a link, played by the test: writes whole frames, reads any number of bytes.
 class Peer {
   public:
     explicit Peer(const std::string& domain_dir, std::uint16_t order = kOrder)
@@ -40,7 +39,7 @@ class Peer {
           memory_(link::ChannelMemory::share(*hypervisor_.memory, 0, order, port)),
           ring_ref(memory_.ring_ref()) {}
 
-    // False: the victim has not made room within ten seconds.
+    // False: the victim has not freed enough space within ten seconds.
     bool send(FrameType type, std::uint32_t stream, std::string_view payload = {},
               std::uint8_t flags = 0, std::uint32_t argument = 0) {
         const abi::FrameHeader header{
@@ -86,7 +85,7 @@ class Peer {
     }
     // Bytes that the victim claims to have in the ring.
     std::uint32_t used() { return ring::load_acquire(page().left.prod) - cons_; }
-    // Takes `length` of them out, and says so.
+    // Takes `length` of them out, and publishes that.
     void read(std::uint32_t length, std::string& into) {
         const std::size_t old = into.size();
         into.resize(old + length);
@@ -166,7 +165,7 @@ class Peer {
     const hypervisor::GrantRef ring_ref;
 };
 
-// Domain 0 with a pump whose events wait until somebody takes them; domain 3 is the peer.
+// Domain 0 with a pump whose events stay queued until the test takes them; domain 3 is the peer.
 struct Stage {
     explicit Stage(std::size_t memory_total = 1 << 20, std::uint32_t streams_per_peer = 100) {
         for (const std::uint16_t domid : {std::uint16_t{0}, std::uint16_t{3}}) {

@@ -1,5 +1,5 @@
-// When a pump looks on, how it is scheduled, how large rings are by themselves, and when the
-// control plane is woken.
+// When a pump polls, how it is scheduled, how large rings are by default, and when the control
+// plane is woken.
 #include "pump/poller.h"
 
 #include <sched.h>
@@ -30,7 +30,7 @@ using std::chrono::microseconds;
 
 constexpr sys::TimePoint kStart{};
 
-// Idle from `begin` on, something to do after `wait`. Was it still looking?
+// Idle from `begin` on, work after `wait`. Whether it was still polling then.
 bool met(pump::Poller& poller, sys::TimePoint begin, sys::Duration wait) {
     bool looking = poller.idle(begin, false) != pump::Idle::kSleep;
     looking = poller.idle(begin + wait, false) != pump::Idle::kSleep && looking;
@@ -38,7 +38,7 @@ bool met(pump::Poller& poller, sys::TimePoint begin, sys::Duration wait) {
     return looking;
 }
 
-void short_waits_are_looked_through() {
+void short_waits_are_covered_by_polling() {
     pump::Poller poller(microseconds(200));
     CHECK(!met(poller, kStart, microseconds(80)));  // nothing is known yet
     int misses = 0;
@@ -58,7 +58,7 @@ void a_long_wait_ends_it() {
     CHECK(poller.idle(kStart, false) == pump::Idle::kSleep);
 }
 
-// A wait that ends after `looks` looks; whether the first of them was at once.
+// A wait that ends after `looks` polls; whether the first of them was immediate.
 bool at_once(pump::Poller& poller, int looks, bool waits_for_peers = false) {
     const bool result = poller.idle(kStart, waits_for_peers) == pump::Idle::kPoll;
     for (int i = 1; i < looks; ++i) {
@@ -68,7 +68,7 @@ bool at_once(pump::Poller& poller, int looks, bool waits_for_peers = false) {
     return result;
 }
 
-void the_first_look_is_at_once_while_it_pays() {
+void the_first_poll_is_immediate_while_it_pays() {
     pump::Poller poller(microseconds(200));
     met(poller, kStart, microseconds(20));
     const auto count = [&](int looks, bool waits_for_peers = false) {
@@ -81,7 +81,7 @@ void the_first_look_is_at_once_while_it_pays() {
     CHECK(count(1) > 60);  // tried once, and then always
     CHECK(count(1) == 100);
     CHECK(count(1, true) == 0);
-    CHECK(count(2) < 25);  // it ceased to pay
+    CHECK(count(2) < 25);  // it no longer pays
     const int tries = count(2);
     CHECK(tries > 0 && tries < 6);
     CHECK(count(1) > 60);
@@ -118,7 +118,7 @@ void rings_by_what_is_left() {
     CHECK(link::ring_order_for(0) == 12);
 }
 
-// Says nothing of what other processes of its domain have taken, as gntalloc does.
+// Does not account for what other processes of its domain have granted, as gntalloc.
 class Forgetful final : public hypervisor::GrantedMemory {
   public:
     explicit Forgetful(hypervisor::GrantedMemory& memory) : memory_(memory) {}
@@ -168,7 +168,7 @@ void events_of_streams_wait_for_company() {
     events.flush(kStart + pump::EventQueue::kMaxBatchDelay);
     CHECK(woken == 1);
     CHECK(events.deadline() == sys::kNever);
-    events.push(opened(), kStart + sys::milliseconds(30));  // on its way already
+    events.push(opened(), kStart + sys::milliseconds(30));  // already being reported
     CHECK(events.deadline() == sys::kNever);
     CHECK(events.take().size() == 3);
     events.push(opened(), kStart + sys::milliseconds(40));
@@ -221,16 +221,17 @@ void a_short_slice_is_asked_for() {
 }  // namespace
 
 int main() {
-    tap::test("short waits are looked through", short_waits_are_looked_through);
+    tap::test("short waits are covered by polling", short_waits_are_covered_by_polling);
     tap::test("a long wait ends it", a_long_wait_ends_it);
-    tap::test("the first look is at once while that pays", the_first_look_is_at_once_while_it_pays);
+    tap::test("the first poll is immediate while that pays",
+              the_first_poll_is_immediate_while_it_pays);
     tap::test("a longest time of zero is never", zero_is_never);
-    tap::test("rings take their size by what is left to grant", rings_by_what_is_left);
-    tap::test("rings that find less room than was said are smaller",
+    tap::test("the size of rings depends on what is left to grant", rings_by_what_is_left);
+    tap::test("rings are smaller where fewer pages are left than estimated",
               rings_that_find_no_room_are_smaller);
-    tap::test("events of streams wait for company, others do not",
+    tap::test("events of streams wait to be batched, others do not",
               events_of_streams_wait_for_company);
-    tap::test("a thread asks for a short slice, and keeps a class that somebody gave it",
+    tap::test("a thread requests a short slice, and keeps a scheduling class that it was given",
               a_short_slice_is_asked_for);
     return tap::done();
 }

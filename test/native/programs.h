@@ -1,4 +1,5 @@
-// Programs at both ends of a stream: what native tests of the data plane dial, serve and compare.
+// The local programs at both ends of a stream, for native tests of the data plane: dial, serve,
+// compare.
 #pragma once
 
 #include <poll.h>
@@ -43,7 +44,7 @@ inline void write_all(int fd, const char* data, std::size_t length) {
     }
 }
 
-// Reads to the end of the stream; `ok` is false after a reset or ten silent seconds.
+// Reads to the end of the stream; `ok` is false after a reset or ten seconds without bytes.
 inline Bytes read_all(int fd, bool& ok) {
     Bytes result;
     std::vector<char> buffer(1 << 16);

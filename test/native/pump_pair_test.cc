@@ -88,7 +88,7 @@ void bytes_cross_both_ways() {
     CHECK(good == 16);
 }
 
-// As Xen's: ports rest until somebody has made sure of the domain.
+// As Xen's: closing a port is deferred until close_deferred().
 class DeferringDoorbells final : public hypervisor::Doorbells {
   public:
     explicit DeferringDoorbells(std::unique_ptr<Doorbells> real) : real_(std::move(real)) {}
@@ -119,7 +119,7 @@ class DeferringDoorbells final : public hypervisor::Doorbells {
     std::vector<hypervisor::EventChannelPort> deferred_;
 };
 
-// The pump says that ports rest, once, and again for those that come after it was answered.
+// The pump reports deferred closes once, and again for those that come after it was answered.
 void ports_rest_until_the_domain_is_known() {
     TempDir root;
     hypervisor::loopback::Machine machine{{}};
@@ -171,7 +171,7 @@ void ports_rest_until_the_domain_is_known() {
     low.stop();
 }
 
-// Doorbells that so many round trips on one stream take, both ways together.
+// The notifications of so many round trips on one stream, both directions together.
 std::uint64_t doorbells_of(int round_trips, sys::Duration longest_poll) {
     Pair pair(longest_poll);
     const std::string target = pair.high.dir + "/t";
@@ -187,15 +187,15 @@ std::uint64_t doorbells_of(int round_trips, sys::Duration longest_poll) {
            pair.high.pump->links().at(0).counters.doorbells_sent;
 }
 
-void a_pump_that_looks_on_need_not_be_rung() {
+void a_polling_pump_needs_no_notifications() {
     constexpr int kRoundTrips = 500;
     CHECK(doorbells_of(kRoundTrips, sys::Duration::zero()) > kRoundTrips);
     // Far longer than any wait here, however busy the machine is.
     CHECK(doorbells_of(kRoundTrips, sys::milliseconds(1000)) < kRoundTrips / 4);
 }
 
-// Sockets of streams in all epoll sets of this process that are watched for room to write, and
-// those that are not (proc(5), /proc/pid/fdinfo).
+// Sockets of streams in all epoll sets of this process that are watched for writability, and those
+// that are not (proc(5), /proc/pid/fdinfo).
 struct Watched {
     int output = 0;
     int input_only = 0;
@@ -218,7 +218,8 @@ Watched watched_streams() {
     return result;
 }
 
-// Every read of a program makes room; a pump that does not wait for it need not wake up.
+// Every read of a program makes its socket writable; a pump that does not wait for that need not
+// wake up.
 void room_is_asked_for_once_there_was_none() {
     Pair pair;
     const std::string target = pair.high.dir + "/t";
@@ -249,7 +250,7 @@ void room_is_asked_for_once_there_was_none() {
     writer.join();
 }
 
-void an_offer_is_good_once() {
+void an_offer_may_be_used_only_once() {
     Pair pair;
     const pump::Pump::Offer offer = pair.high.pump->offer(0, 12);
     const link::LinkId link = pair.low.pump->connect(3, offer.ring_ref, offer.port);
@@ -296,16 +297,16 @@ int main() {
     ::getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &files);
-    tap::test("links come up, go and give everything back, time after time",
+    tap::test("links come up, go down and release everything, again and again",
               links_come_up_every_time);
     tap::test("bytes cross both ways at once, opened from either side", bytes_cross_both_ways);
-    tap::test("a pump that looks on need not be rung", a_pump_that_looks_on_need_not_be_rung);
-    tap::test("room to write is asked for once there was none",
+    tap::test("a polling pump needs no notifications", a_polling_pump_needs_no_notifications);
+    tap::test("sockets are watched for writability only after they were full",
               room_is_asked_for_once_there_was_none);
-    tap::test("an offer is good once", an_offer_is_good_once);
+    tap::test("an offer may be used only once", an_offer_may_be_used_only_once);
     tap::test("a limit that is lowered refuses new streams and leaves those that are open",
               a_lowered_limit_refuses_and_no_more);
-    tap::test("ports rest until the domain is known not to have been restored",
+    tap::test("closing ports is deferred until the domain is known not to have been restored",
               ports_rest_until_the_domain_is_known);
     return tap::done();
 }

@@ -29,7 +29,7 @@ namespace {
 using namespace xsock;
 using namespace programs;
 
-// A pump with a link of the domain to itself; exports lead to `target`.
+// A pump with a link of the domain to itself; `target` is the target of its exports.
 struct Bench {
     explicit Bench(std::uint16_t order = 18, link::Limits limits = {},
                    std::size_t memory = 512 << 20) {
@@ -294,14 +294,14 @@ void close_resets_at_once() {
 }
 
 void memory_budget() {
-    // Room for four initial windows: two streams, each with a window at both ends.
+    // Enough for four initial windows: two streams, each with a window at both ends.
     Bench bench(18, {100, 512 * 1024}, std::size_t{4} * link::kInitialWindow);
     const Service service(bench.target, echo);
     const sys::UniqueFd first = dial(bench.path);
     char byte = 'x';
     write_all(first.get(), &byte, 1);
     CHECK(::recv(first.get(), &byte, 1, 0) == 1);
-    CHECK(round_trip(bench.path, 1 << 20, 5));  // without room to grow, but whole
+    CHECK(round_trip(bench.path, 1 << 20, 5));  // the window cannot grow, but everything arrives
     const sys::UniqueFd second = dial(bench.path);
     write_all(second.get(), &byte, 1);
     CHECK(::recv(second.get(), &byte, 1, 0) == 1);
@@ -317,8 +317,8 @@ int main() {
     tap::test("half-close toward the client", half_close_toward_the_client);
     tap::test("connect, write 100 bytes, close at once: 1,000 of 1,000 arrive",
               write_and_close_at_once);
-    tap::test("refusals are told apart, and end when their cause does", refusals);
-    tap::test("the stream limit refuses, and a stream that ends makes room", stream_limit);
+    tap::test("refusals have distinct reasons, and end when their cause does", refusals);
+    tap::test("the stream limit refuses, and a stream that ends frees its place", stream_limit);
     tap::test("passing a file descriptor resets the stream", fd_passing);
     tap::test("a drained link lets its streams finish", drain_lets_streams_finish);
     tap::test("a closed link resets its streams and its listeners", close_resets_at_once);

@@ -1,5 +1,5 @@
-// Several pumps in each of two domains: lanes come up, streams are dealt out among them, and a link
-// lives and dies as one.
+// Several pumps in each of two domains: lanes come up, streams are distributed among them, and all
+// lanes of a link end together.
 #include "pump/pumps.h"
 
 #include <atomic>
@@ -19,7 +19,8 @@ constexpr auto kSame = static_cast<std::uint32_t>(-1);
 constexpr unsigned kLowPumps = 2;
 constexpr unsigned kHighPumps = 3;
 
-// A link with as many lanes as both sides have pumps; what listens at high.dir/t is at low.dir/svc.
+// A link with as many lanes as both sides have pumps; low.dir/svc is the listener for the target
+// high.dir/t.
 struct Pair {
     Pair() {
         high_link = high.pump->offer(0, 16);
@@ -56,7 +57,7 @@ struct Pair {
         }
         return result;
     }
-    // Streams that have carried a byte there and back.
+    // Streams that have carried a byte each way.
     std::vector<sys::UniqueFd> answered(int count) {
         std::vector<sys::UniqueFd> open;
         for (int i = 0; i < count; ++i) {
@@ -83,7 +84,7 @@ struct Pair {
     link::LinkId low_link = 0;
 };
 
-void streams_are_dealt_out() {
+void streams_are_distributed() {
     Pair pair;
     const Service service(pair.high.dir + "/t", echo);
     char byte = 'x';
@@ -177,7 +178,7 @@ void a_limit_holds_for_all_lanes_together() {
     CHECK(served == 3);
 }
 
-// Offers that nobody takes up end with the link.
+// Unused offers end with the link.
 void a_lane_that_is_not_taken() {
     TempDir root;
     hypervisor::loopback::Machine machine{{}};
@@ -214,7 +215,7 @@ void one_pump_has_one_lane() {
     CHECK(high.find<link::LinkUp>(offer.link)->lanes_to_offer == 0);
 }
 
-// Links are dealt out too: a hub's guests do not all share one thread.
+// Links are distributed too: a hub's guests do not all share one thread.
 void links_have_different_pumps() {
     TempDir root;
     hypervisor::loopback::Machine machine{{}};
@@ -237,7 +238,7 @@ void links_have_different_pumps() {
 }  // namespace
 
 int main() {
-    tap::test("streams are dealt out among lanes", streams_are_dealt_out);
+    tap::test("streams are distributed among lanes", streams_are_distributed);
     tap::test("one after the other they stay on the first lane",
               one_after_the_other_stays_on_the_first);
     tap::test("bytes arrive as they were sent, on all lanes", bytes_arrive_as_they_were_sent);
@@ -245,8 +246,8 @@ int main() {
     tap::test("a drain waits for the streams of all lanes", a_drain_waits_for_all_lanes);
     tap::test("a limit of streams holds for all lanes together",
               a_limit_holds_for_all_lanes_together);
-    tap::test("a lane that the peer does not take", a_lane_that_is_not_taken);
+    tap::test("a lane that the peer does not connect", a_lane_that_is_not_taken);
     tap::test("one pump at one end: one lane", one_pump_has_one_lane);
-    tap::test("links are dealt out among pumps", links_have_different_pumps);
+    tap::test("links are distributed among pumps", links_have_different_pumps);
     return tap::done();
 }

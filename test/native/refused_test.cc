@@ -20,9 +20,10 @@ using namespace programs;
 
 constexpr auto kSame = static_cast<std::uint32_t>(-1);
 
-// Programs of domain 0 connect at `path`; domain 3, which the service is said to be in, is played.
-struct Door : Stage {
-    Door() {
+// Programs of domain 0 connect to the listener at `path`; domain 3, which has the service, is
+// played by the test.
+struct Refusing : Stage {
+    Refusing() {
         pump->listen(link, {"svc", 0}, false, sys::listen_unix(path, 0600, kSame, kSame));
         CHECK(peer->hello());
         CHECK(Peer::until([this] { return pump->links().at(0).lanes == 1; }));
@@ -76,80 +77,80 @@ int end_of(const sys::UniqueFd& fd) {
 }
 
 void refused_with_bytes_sent() {
-    Door door;
-    const sys::UniqueFd program = door.connect();
+    Refusing fixture;
+    const sys::UniqueFd program = fixture.connect();
     write_text(program, "a request");
-    CHECK(door.data() == "a request");
-    CHECK(door.refuse());
+    CHECK(fixture.data() == "a request");
+    CHECK(fixture.refuse());
     CHECK(end_of(program) == ECONNRESET);
 }
 
 void refused_after_a_half_close() {
-    Door door;
-    const sys::UniqueFd program = door.connect();
+    Refusing fixture;
+    const sys::UniqueFd program = fixture.connect();
     write_text(program, "a request");
     ::shutdown(program.get(), SHUT_WR);
-    CHECK(door.data() == "a request");
-    CHECK(door.refuse());
+    CHECK(fixture.data() == "a request");
+    CHECK(fixture.refuse());
     CHECK(end_of(program) == ECONNRESET);
 }
 
-// There is nothing that could be left unread.
+// There are no bytes that could be left unread.
 void refused_and_it_sends_nothing() {
-    Door door;
-    const sys::UniqueFd program = door.connect();
-    CHECK(door.refuse());
+    Refusing fixture;
+    const sys::UniqueFd program = fixture.connect();
+    CHECK(fixture.refuse());
     CHECK(end_of(program) == 0);
 }
 
-// It was about to: it must not die of SIGPIPE.
+// It was about to send: it must not die of SIGPIPE.
 void refused_before_it_sends() {
-    Door door;
-    const sys::UniqueFd program = door.connect();
-    CHECK(door.refuse());
-    CHECK(Peer::until([&] { return door.pump->streams().empty(); }));
+    Refusing fixture;
+    const sys::UniqueFd program = fixture.connect();
+    CHECK(fixture.refuse());
+    CHECK(Peer::until([&] { return fixture.pump->streams().empty(); }));
     CHECK(::send(program.get(), "late", 4, MSG_NOSIGNAL) == 4);
     CHECK(end_of(program) == ECONNRESET);
 }
 
 void refused_without_a_stream() {
-    Door door;
-    door.pump->set_limits({.streams_per_peer = 0}, 1 << 20);
-    const sys::UniqueFd program = dial(door.path);
-    CHECK(Peer::until([&] { return door.pump->links().at(0).counters.streams_refused == 1; }));
+    Refusing fixture;
+    fixture.pump->set_limits({.streams_per_peer = 0}, 1 << 20);
+    const sys::UniqueFd program = dial(fixture.path);
+    CHECK(Peer::until([&] { return fixture.pump->links().at(0).counters.streams_refused == 1; }));
     CHECK(::send(program.get(), "late", 4, MSG_NOSIGNAL) == 4);
     CHECK(end_of(program) == ECONNRESET);
 }
 
 void bytes_from_before_and_after_the_answer() {
-    Door door;
-    const sys::UniqueFd program = door.connect();
+    Refusing fixture;
+    const sys::UniqueFd program = fixture.connect();
     write_text(program, "one,");
-    CHECK(door.data() == "one,");
+    CHECK(fixture.data() == "one,");
     write_text(program, "two,");
     ::shutdown(program.get(), SHUT_WR);
-    CHECK(door.peer->send(FrameType::kAccept, door.stream));
-    CHECK(door.data() == "two,");
-    const auto end = door.peer->receive(FrameType::kShutdown);
+    CHECK(fixture.peer->send(FrameType::kAccept, fixture.stream));
+    CHECK(fixture.data() == "two,");
+    const auto end = fixture.peer->receive(FrameType::kShutdown);
     CHECK(end && end->flags == abi::kShutdownSend);
-    CHECK(door.pump->streams().at(0).bytes_sent == 8);
+    CHECK(fixture.pump->streams().at(0).bytes_sent == 8);
 }
 
-// A peer that goes on without ACCEPT has answered too.
+// A peer that sends DATA without ACCEPT has answered too.
 void data_is_an_answer() {
-    Door door;
-    const sys::UniqueFd program = door.connect();
+    Refusing fixture;
+    const sys::UniqueFd program = fixture.connect();
     write_text(program, "one");
-    CHECK(door.data() == "one");
+    CHECK(fixture.data() == "one");
     write_text(program, "two");
-    CHECK(door.peer->send(FrameType::kData, door.stream, "hello"));
-    CHECK(door.data() == "two");
+    CHECK(fixture.peer->send(FrameType::kData, fixture.stream, "hello"));
+    CHECK(fixture.data() == "two");
 }
 
-// What is held counts as unread for its writer.
+// Held bytes still occupy the writer's send buffer.
 void a_small_send_buffer_is_free_after_the_answer() {
-    Door door;
-    const sys::UniqueFd program = door.connect();
+    Refusing fixture;
+    const sys::UniqueFd program = fixture.connect();
     const int small = 4608;
     CHECK(::setsockopt(program.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
     std::string sent;
@@ -158,10 +159,10 @@ void a_small_send_buffer_is_free_after_the_answer() {
         sent += chunk;
     }
     CHECK(!sent.empty());
-    CHECK(door.peer->send(FrameType::kAccept, door.stream));
+    CHECK(fixture.peer->send(FrameType::kAccept, fixture.stream));
     std::string got;
     while (got.size() < sent.size()) {
-        const std::string some = door.data();
+        const std::string some = fixture.data();
         got += some;
         if (some == "(none)") {
             break;
@@ -173,16 +174,16 @@ void a_small_send_buffer_is_free_after_the_answer() {
 }
 
 void a_program_that_leaves_before_the_answer() {
-    Door door;
-    sys::UniqueFd program = door.connect();
+    Refusing fixture;
+    sys::UniqueFd program = fixture.connect();
     write_text(program, "one,");
-    CHECK(door.data() == "one,");
+    CHECK(fixture.data() == "one,");
     write_text(program, "two,");
     program.reset();
-    CHECK(door.data() == "two,");
-    const auto end = door.peer->receive(FrameType::kShutdown);
+    CHECK(fixture.data() == "two,");
+    const auto end = fixture.peer->receive(FrameType::kShutdown);
     CHECK(end && end->flags == (abi::kShutdownSend | abi::kShutdownReceive));
-    CHECK(Peer::until([&] { return door.pump->streams().empty(); }));
+    CHECK(Peer::until([&] { return fixture.pump->streams().empty(); }));
 }
 
 std::size_t open_descriptors() {
@@ -191,8 +192,8 @@ std::size_t open_descriptors() {
 }
 
 void descriptors_before_the_answer() {
-    Door door;
-    const sys::UniqueFd program = door.connect();
+    Refusing fixture;
+    const sys::UniqueFd program = fixture.connect();
     const std::size_t before = open_descriptors();
     char byte = 'x';
     iovec part{&byte, 1};
@@ -209,40 +210,40 @@ void descriptors_before_the_answer() {
     const int handed_over = program.get();
     std::memcpy(CMSG_DATA(passed), &handed_over, sizeof handed_over);
     CHECK(::sendmsg(program.get(), &message, 0) == 1);
-    const auto reset = door.peer->receive(FrameType::kReset);
+    const auto reset = fixture.peer->receive(FrameType::kReset);
     CHECK(reset && reset->argument == static_cast<std::uint32_t>(abi::ResetReason::kFdPassing));
     CHECK(end_of(program) == ECONNRESET);
     CHECK(open_descriptors() == before - 1);  // our end of the program's connection
 }
 
 void a_link_that_goes_down_before_the_answer() {
-    Door door;
-    const sys::UniqueFd program = door.connect();
+    Refusing fixture;
+    const sys::UniqueFd program = fixture.connect();
     write_text(program, "a request");
-    CHECK(door.data() == "a request");
-    door.pump->close_link(door.link, sys::Duration::zero());
+    CHECK(fixture.data() == "a request");
+    fixture.pump->close_link(fixture.link, sys::Duration::zero());
     CHECK(end_of(program) == ECONNRESET);
 }
 
-// Later it depends on whether the program has sent what was not taken yet.
+// After the answer it depends on whether the program has sent bytes that were not read yet.
 void cut_after_the_answer() {
-    Door door;
-    const sys::UniqueFd quiet = door.connect();
-    CHECK(door.peer->send(FrameType::kAccept, door.stream));
-    CHECK(door.peer->send(FrameType::kData, door.stream, "half an ans"));
-    CHECK(door.reset());
+    Refusing fixture;
+    const sys::UniqueFd quiet = fixture.connect();
+    CHECK(fixture.peer->send(FrameType::kAccept, fixture.stream));
+    CHECK(fixture.peer->send(FrameType::kData, fixture.stream, "half an ans"));
+    CHECK(fixture.reset());
     CHECK(end_of(quiet) == 0);
 
-    const sys::UniqueFd busy = door.connect();
-    CHECK(door.peer->send(FrameType::kAccept, door.stream));
+    const sys::UniqueFd busy = fixture.connect();
+    CHECK(fixture.peer->send(FrameType::kAccept, fixture.stream));
     // The ring fills up, since it is not read.
     const std::string chunk(1000, 'x');
     CHECK(Peer::until([&] {
         while (::send(busy.get(), chunk.data(), chunk.size(), MSG_DONTWAIT) > 0) {
         }
-        return door.peer->used() > kRing / 2;
+        return fixture.peer->used() > kRing / 2;
     }));
-    CHECK(door.reset());
+    CHECK(fixture.reset());
     CHECK(end_of(busy) == ECONNRESET);
 }
 
@@ -265,7 +266,7 @@ int main() {
     tap::test("descriptors that are passed before the answer are not kept",
               descriptors_before_the_answer);
     tap::test("a link that goes down before the answer", a_link_that_goes_down_before_the_answer);
-    tap::test("cut after the answer: ECONNRESET if it has sent what was not taken",
+    tap::test("reset after the answer: ECONNRESET if it has sent bytes that were not read",
               cut_after_the_answer);
     return tap::done();
 }

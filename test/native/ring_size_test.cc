@@ -1,5 +1,5 @@
-// How large rings are when nobody says so: a link that comes after another has its room, also when
-// the pages of the other one are only just being given back.
+// The default size of rings: a link that replaces another gets as large ones, even if the pages of
+// the other are just being released.
 #include "link/ring_size.h"
 
 #include "domain.h"
@@ -19,7 +19,7 @@ std::size_t grants_of(hypervisor::loopback::Machine& machine, hypervisor::DomId 
     return 0;
 }
 
-// A guest, which grants, and domain 0; each with so many pumps.
+// A guest, which grants, and domain 0; each with `pumps` pumps.
 void restarts(unsigned pumps) {
     TempDir root;
     hypervisor::loopback::Machine machine{{}};
@@ -33,7 +33,7 @@ void restarts(unsigned pumps) {
         CHECK(guest.wait_for<link::LinkUp>(offer.link));
         CHECK(grants_of(machine, 3) == largest);
         if (round % 2 == 0) {
-            // Domain 0's daemon is started again.
+            // Domain 0's daemon is restarted.
             hub.reset();
             hub = std::make_unique<Domain>(root.path, 0, link::Timings{}.longest_poll, pumps);
         } else {
@@ -44,7 +44,7 @@ void restarts(unsigned pumps) {
     }
 }
 
-// The first link leaves room for others, as it always did.
+// The first link leaves pages for others.
 void shares() {
     CHECK(link::ring_order_for(1024) == 20);
     CHECK(link::ring_order_for(1024 - link::pages_for(20)) == 18);

@@ -88,7 +88,7 @@ void hostile_producer_index() {
     CHECK(!consumer.refresh());
     ring.prod = 64;
     consumer.advance(10);
-    ring.prod = 74;  // more than it was given room for: nothing has been published yet
+    ring.prod = 74;  // more than the free space: nothing has been released yet
     CHECK(!consumer.refresh());
     consumer.publish();
     CHECK(consumer.refresh());

@@ -1,6 +1,6 @@
-// A loopback machine that fails or falls silent costs calls, never a conversation nor a pump's
-// time: descriptors run out, answers come late, its process is stopped; and when the conversation
-// is lost, that is heard.
+// A loopback machine that fails or does not answer costs single calls, but neither the connection
+// nor a pump's time: descriptors run out, answers come late, its process is stopped; and the loss
+// of the connection is reported.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -33,7 +33,7 @@ using hypervisor::loopback::Operation;
 using hypervisor::loopback::Request;
 using hypervisor::loopback::Response;
 
-// No descriptor can be had while one of these is there.
+// While one of these exists, the process is out of descriptors.
 class NoDescriptors {
   public:
     NoDescriptors() {
@@ -51,7 +51,7 @@ class NoDescriptors {
     rlimit before_{};
 };
 
-// A machine played by hand: the test answers when it likes.
+// A machine played by the test, which answers when it wants.
 class MachineByHand {
   public:
     explicit MachineByHand(const std::string& socket_path) {
@@ -86,8 +86,8 @@ Request of(Operation operation) {
     return request;
 }
 
-// The answer is lost for want of descriptors, the conversation is not: what it brought is given
-// back.
+// The answer is lost for lack of descriptors, the connection is not: what the answer granted is
+// released.
 void no_room_for_an_answer() {
     TempDir root;
     MachineByHand machine(root.path + "/hypercall");
@@ -123,13 +123,14 @@ void late_answers() {
         return errno_of([&] { hypercall.call(of(operation), "call"); });
     };
     CHECK(call(Operation::kShare) == ETIMEDOUT);
-    // It is known not to answer: neither asked nor waited for.
+    // It is known not to answer: calls fail without a request or a wait.
     CHECK(call(Operation::kFreePages) == ETIMEDOUT);
     hypercall.release(of(Operation::kUnmap));
     CHECK(machine.next().operation == static_cast<std::uint32_t>(Operation::kShare));
     CHECK(machine.next().operation == static_cast<std::uint32_t>(Operation::kUnmap));
     machine.answer(7);
-    // What the late answer brought is nobody's: it is given back. That is still to be answered.
+    // No caller is left for the late answer: what it granted is released. That request is still
+    // unanswered.
     CHECK(call(Operation::kFreePages) == ETIMEDOUT);
     machine.answer(0);
     const Request given_back = machine.next();
@@ -146,8 +147,8 @@ void late_answers() {
     CHECK(call(Operation::kFreePages) == ENODEV);
 }
 
-// Of either conversation: the one for memory has no thread that listens.
-void a_lost_conversation_is_heard_of() {
+// Of either connection: no thread waits on the one for memory.
+void a_lost_connection_is_reported() {
     for (const bool for_memory : {true, false}) {
         TempDir root;
         MachineByHand machine(root.path + "/hypercall");
@@ -160,8 +161,8 @@ void a_lost_conversation_is_heard_of() {
     }
 }
 
-// What is lost by what comes over it, not by its end.
-void nonsense_loses_the_conversation() {
+// A connection that is lost because of what comes over it.
+void a_malformed_answer_loses_the_connection() {
     TempDir root;
     MachineByHand machine(root.path + "/hypercall");
     const auto domain = hypervisor::loopback::connect_loopback(root.path);
@@ -250,7 +251,7 @@ void a_machine_that_is_stopped() {
     machine.go_on();
     offering.join();
     if (offer.port == 0) {
-        make_offer();  // on a slow machine it may have been given up
+        make_offer();  // on a slow machine it may have timed out
     }
     CHECK(hub.wait_for<link::LinkReleased>(to_five));
     CHECK(five.wait_for<link::LinkReleased>(from_five));
@@ -259,7 +260,7 @@ void a_machine_that_is_stopped() {
     CHECK(round_trip(hub.dir + "/svc", 100'000, 2));
 }
 
-// The other end of a channel has our open file too: it makes it blocking and fills it.
+// The other end of a channel shares our open file: it makes it blocking and fills it.
 void a_peer_cannot_make_a_notification_block() {
     TempDir root;
     hypervisor::loopback::Machine machine{{}};
@@ -275,14 +276,14 @@ void a_peer_cannot_make_a_notification_block() {
     const auto answer = hostile.call(bind, "bind");
     for (const sys::UniqueFd& fd : answer.fds) {
         CHECK(::fcntl(fd.get(), F_SETFL, 0) == 0);
-        // An eventfd's counter has this room and no more.
+        // The largest value of an eventfd's counter.
         const std::uint64_t most = UINT64_MAX - 1;
         [[maybe_unused]] const ssize_t filled =
             ::send(fd.get(), &most, sizeof most, MSG_DONTWAIT) < 0
                 ? ::write(fd.get(), &most, sizeof most)
                 : 0;
     }
-    // Neither who notifies blocks nor the machine, which does it for whoever lets go of a page.
+    // Neither the notifier blocks nor the machine, which runs unmap-notifies.
     for (int i = 0; i < 1'000; ++i) {
         victim.doorbells->notify(port);
     }
@@ -300,11 +301,11 @@ int main() {
     // First, and alone: it forks.
     tap::test("a machine that is stopped: traffic goes on, then links come again",
               a_machine_that_is_stopped);
-    tap::test("an answer that this process has no room for costs that call only",
+    tap::test("an answer with more descriptors than this process can open costs that call only",
               no_room_for_an_answer);
-    tap::test("answers that come late are given back", late_answers);
-    tap::test("a lost conversation is heard of", a_lost_conversation_is_heard_of);
-    tap::test("nonsense loses the conversation", nonsense_loses_the_conversation);
+    tap::test("what late answers grant is released", late_answers);
+    tap::test("a lost connection is reported", a_lost_connection_is_reported);
+    tap::test("a malformed answer loses the connection", a_malformed_answer_loses_the_connection);
     tap::test("a peer cannot make a notification block", a_peer_cannot_make_a_notification_block);
     return tap::done();
 }

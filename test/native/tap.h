@@ -10,8 +10,8 @@
 
 namespace tap {
 
-// How long a test waits for what must come: far above what anything takes, so that a busy machine
-// is no failure.
+// How long a test waits for an expected event: far longer than anything takes, so that a busy
+// machine is no failure.
 constexpr std::chrono::seconds kDeadline{60};
 constexpr int kDeadlineMs = 60'000;
 

@@ -1,4 +1,4 @@
-// A directory that goes away with everything in it. Its path is short: sun_path holds 107 bytes.
+// A temporary directory, removed with its contents. Its path is short: sun_path holds 107 bytes.
 #pragma once
 
 #include <cstdlib>

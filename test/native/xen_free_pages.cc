@@ -1,5 +1,5 @@
-// Ends with 0 as soon as this domain can grant as many pages as its first argument says: nothing is
-// leaked. The kernel takes pages back late, so it is tried for up to half a minute.
+// Exits with 0 as soon as this domain can grant as many pages as its first argument says: nothing
+// is leaked. The kernel frees pages late, so it is tried for up to half a minute.
 #include <poll.h>
 
 #include <cstdio>

@@ -18,9 +18,9 @@ namespace xsock::hypervisor::loopback {
 namespace {
 
 constexpr std::uint64_t kMachineTag = 0;  // no port is 0
-// What was heard is taken out of the socket now and then, which costs a system call. A peer
-// notifies us at most twice each time that we ask for it, so of the 277 or more that a socket holds
-// by default few are in use by then; one that sends more fills its own way to us.
+// Received notifications are read out of the socket only now and then, since that costs a system
+// call. A peer notifies us at most twice for each request, so few of the 277 or more that a socket
+// holds by default are in use by then; a peer that sends more fills only its own socket to us.
 constexpr unsigned kTakeEvery = 16;
 
 class LoopbackDoorbells final : public Doorbells {
@@ -53,7 +53,7 @@ class LoopbackDoorbells final : public Doorbells {
             if (it == ports_.end()) {
                 return;
             }
-            // The socket lives on in the machine, so closing ours would not end its registration.
+            // The machine keeps the socket open, so closing our descriptor does not unregister it.
             epoll_.remove(it->second.socket.get());
             ports_.erase(it);
         }
@@ -89,7 +89,8 @@ class LoopbackDoorbells final : public Doorbells {
                 port.masking = Masking::kQuiet;
                 out[filled++] = number;
             } else {
-                // It rings although it is masked: silence it, so that it cannot keep us busy.
+                // Notified although masked: removed from the epoll set, so that it cannot keep us
+                // busy.
                 port.masking = Masking::kSilenced;
                 epoll_.modify(port.socket.get(), 0, number);
             }
@@ -103,7 +104,7 @@ class LoopbackDoorbells final : public Doorbells {
             return;
         }
         if (it->second.masking == Masking::kSilenced) {
-            // What came since has not been taken, so this reports it again at once.
+            // Notifications since then are still in the socket, so this reports them at once.
             epoll_.modify(it->second.socket.get(), EPOLLIN | EPOLLET, number);
         }
         it->second.masking = Masking::kUnmasked;
@@ -112,8 +113,8 @@ class LoopbackDoorbells final : public Doorbells {
   private:
     enum class Masking : std::uint8_t {
         kUnmasked,
-        kQuiet,     // masked, and has not rung since
-        kSilenced,  // masked, rang since, out of the epoll set until unmasked
+        kQuiet,     // masked, and not notified since
+        kSilenced,  // masked, notified since, not in the epoll set until unmasked
     };
     // Edge-triggered: each notification of the peer is a new edge.
     struct Port {

@@ -1,7 +1,7 @@
-// Doorbells of a domain of the loopback hypervisor: each port is one end of a pair of sockets. To
-// notify is to send a byte, to hear one epoll_wait: the machine takes no part in it. Sockets and
-// not eventfds, since the peer has the same open file as we: it may make it blocking, and fill it,
-// and a write to an eventfd would then block. A socket is told with each call that it must not.
+// Doorbells of a domain of the loopback hypervisor: each port is one end of a pair of sockets. A
+// notification is one byte sent, and received by epoll_wait(); the machine is not involved. Sockets
+// rather than eventfds, since the peer shares the open file with us: it could make it blocking and
+// fill it, and a write to an eventfd would then block. With sockets, each call says MSG_DONTWAIT.
 #pragma once
 
 #include <memory>
@@ -11,7 +11,7 @@
 
 namespace xsock::hypervisor::loopback {
 
-// `watched`: another conversation with the machine, whose loss is heard of here too.
+// `watched`: another hypercall connection, whose loss is reported here too.
 std::unique_ptr<Doorbells> make_doorbells(std::shared_ptr<Hypercall> hypercall,
                                           std::shared_ptr<Hypercall> watched);
 

@@ -14,7 +14,7 @@ std::shared_ptr<Port> EventChannels::insert(DomId domain, DomId remote) {
     if (table.size() >= limit_) {
         sys::throw_errno("event channel", ENOSPC);
     }
-    // The lowest free port, as Xen hands them out; 0 is never valid.
+    // The lowest free port, as Xen allocates them; 0 is never valid.
     EventChannelPort number = 1;
     for (const auto& [taken, port] : table) {
         if (taken != number) {
@@ -58,7 +58,8 @@ std::shared_ptr<Port> EventChannels::bind_interdomain(DomId domain, DomId remote
     port->other = other->own;
     port->peer = other;
     other->peer = port;
-    // What rang for an earlier holder of this end is not for us; but Xen rings the binder once.
+    // Notifications for an earlier holder of this end are discarded; but Xen leaves one pending for
+    // the binder.
     take_notifications(*port->own);
     send_notification(*port->other);
     return port;

@@ -1,5 +1,5 @@
-// The machine's event channels: which port of which domain is bound to which other. Ringing never
-// passes through here: each end holds one of a pair of sockets. Machine state, guarded by its
+// The machine's event channels: which port of which domain is bound to which other. Notifications
+// do not pass through here: each end holds one of a pair of sockets. Machine state, guarded by its
 // mutex.
 #pragma once
 
@@ -25,7 +25,7 @@ struct Port {
     std::shared_ptr<sys::UniqueFd> own;
     std::shared_ptr<sys::UniqueFd> other;
     int pins = 0;         // unmap-notifies that still need this port
-    bool closed = false;  // by its holder; goes for good when the last pin does
+    bool closed = false;  // by its holder; removed with the last pin
 };
 
 // All errors are std::system_error with the errno that Linux' evtchn driver would give.
@@ -39,11 +39,11 @@ class EventChannels {
     std::shared_ptr<Port> bind_interdomain(DomId domain, DomId remote, EventChannelPort number);
     // The other end goes back to unbound, for the same domid.
     void close(const std::shared_ptr<Port>& port);
-    // Keeps the port usable for an unmap-notify after its holder is gone, as Linux does by counting
-    // references. Null if the domain has no such port.
+    // Keeps the port usable for an unmap-notify after its holder is gone, as Linux does with a
+    // reference count. Null if the domain has no such port.
     std::shared_ptr<Port> pin(DomId domain, EventChannelPort number);
     void unpin(const std::shared_ptr<Port>& port);
-    // Does nothing if nobody is at the other end.
+    // Does nothing if there is no other end.
     static void ring(const std::shared_ptr<Port>& port) noexcept;
 
     [[nodiscard]] std::size_t count(DomId domain) const;

@@ -28,7 +28,7 @@ Block::Block(std::size_t pages) {
     sys::check(::ftruncate(writable_.get(), static_cast<off_t>(pages * kPageSize)), "ftruncate");
     sys::check(::fcntl(writable_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL),
                "fcntl(F_ADD_SEALS)");
-    // Whoever is given the read-only descriptor shall not reopen it for writing through /proc.
+    // The holder of the read-only descriptor must not reopen it for writing through /proc.
     sys::check(::fchmod(writable_.get(), S_IRUSR), "fchmod");
     const std::string path = "/proc/self/fd/" + std::to_string(writable_.get());
     read_only_.reset(sys::check(::open(path.c_str(), O_RDONLY | O_CLOEXEC), "open"));
@@ -41,7 +41,7 @@ void Block::clear_byte(std::uint32_t offset) const noexcept {
 }
 
 GrantRef GrantTable::next_free() {
-    // Round and round, so that a reference comes back as late as possible.
+    // Round-robin, so that a reference is reused as late as possible.
     do {
         cursor_ = cursor_ < kFirstRef || cursor_ >= kLastRef ? kFirstRef : cursor_ + 1;
     } while (grants_.contains(cursor_));

@@ -1,4 +1,4 @@
-// One domain's grant table: which of its pages which other domain may map. Machine state, guarded
+// One domain's grant table: which other domain may map which of its pages. Machine state, guarded
 // by its mutex.
 #pragma once
 
@@ -38,7 +38,7 @@ struct Grant {
     bool ended = false;
 };
 
-// A map() call that was granted: keeps its grants counted as mapped until it goes.
+// A successful map() call: its grants count as mapped until this is destroyed.
 using MappedGrants = std::vector<std::shared_ptr<Grant>>;
 
 struct GrantLimits {

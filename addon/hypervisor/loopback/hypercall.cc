@@ -59,7 +59,7 @@ Answer Hypercall::call(const Request& request, const char* name,
     if (!sent) {
         sys::throw_errno(name, ETIMEDOUT);
     }
-    // Answers come in the order of the requests: first those that are owed already.
+    // Answers come in the order of the requests: first the outstanding ones.
     const sys::TimePoint until = sys::Clock::now() + patience_;
     std::optional<Packet> packet = receive(until);
     for (std::size_t ahead = owed_.size() - 1; packet && ahead > 0; --ahead) {
@@ -96,14 +96,14 @@ Answer Hypercall::call(const Request& request, const char* name,
 void Hypercall::release(const Request& request) noexcept {
     const std::lock_guard lock(mutex_);
     if (lost_) {
-        return;  // the machine is gone and with it everything that it held for us
+        return;  // the machine is gone, and with it all that it held for us
     }
     unsent_.push_back(request);
     send_unsent();
     silent_ = !catch_up(silent_ ? sys::TimePoint::min() : sys::Clock::now() + patience_);
 }
 
-// False: there is no room, since the machine does not read; or it is gone.
+// False: the socket is full, since the machine does not read; or it is gone.
 bool Hypercall::send(std::span<const std::byte> data, Operation operation) {
     const int error = send_packet(socket_.get(), data, {}, MSG_DONTWAIT);
     if (error == 0) {
@@ -121,7 +121,7 @@ void Hypercall::send_unsent() {
     }
 }
 
-// The next answer, its bytes in buffer_; nothing if it has not come by `until`.
+// The next answer, its bytes in buffer_; none if it has not come by `until`.
 std::optional<Packet> Hypercall::receive(sys::TimePoint until) {
     for (;;) {
         Packet packet = receive_packet(socket_.get(), buffer_, kMaxRuns, MSG_DONTWAIT);
@@ -143,7 +143,7 @@ std::optional<Packet> Hypercall::receive(sys::TimePoint until) {
     }
 }
 
-// Takes what is owed. True: nothing is owed any more.
+// Receives outstanding answers. True: none is outstanding any more.
 bool Hypercall::catch_up(sys::TimePoint until) {
     while (!lost_ && !owed_.empty() && receive(until)) {
         const Operation answered = owed_.front();
@@ -154,7 +154,7 @@ bool Hypercall::catch_up(sys::TimePoint until) {
     return owed_.empty() && unsent_.empty();
 }
 
-// Nobody has what this answer brought.
+// The caller has given up: releases what this answer granted.
 void Hypercall::give_back(Operation operation, const Response& response) {
     Request release;
     switch (operation) {
@@ -183,7 +183,7 @@ void Hypercall::give_back(Operation operation, const Response& response) {
     }
 }
 
-// Whoever waits for the socket to hang up hears of it.
+// Shuts the connection down, so that the socket shows a hang-up to whoever watches it.
 void Hypercall::lose() noexcept {
     lost_ = true;
     ::shutdown(socket_.get(), SHUT_RDWR);

@@ -1,9 +1,9 @@
-// A process' end of one hypercall connection: asks, waits, answers. Any thread, one call at a time
-// (a mutex sees to it).
+// A process's end of one hypercall connection: request and reply. Any thread; a mutex serializes
+// the calls.
 //
-// A machine that does not answer in time (its process is stopped, say) fails that call, and those
-// that follow at once, until its answers have come; what a late answer brings is given back. Only
-// when the conversation itself is lost is the machine gone: the socket then shows a hang-up.
+// If the machine does not answer in time (its process is stopped, say) that call fails, and further
+// calls fail at once until its answers have come; what a late answer grants is released. The
+// machine only counts as gone when the connection is lost: the socket then shows a hang-up.
 #pragma once
 
 #include <deque>
@@ -38,7 +38,7 @@ class Hypercall {
     // ETIMEDOUT when it does not answer, EMFILE when this process has no room for the descriptors
     // of the answer.
     Answer call(const Request& request, const char* name, std::span<const std::uint32_t> refs = {});
-    // Gives something back; waits until the machine has it, unless the machine owes answers.
+    // Releases something; waits for the answer, unless the machine owes earlier ones.
     void release(const Request& request) noexcept;
     // Hung up when the machine is gone.
     [[nodiscard]] int fd() const noexcept { return socket_.get(); }
@@ -54,8 +54,8 @@ class Hypercall {
     std::mutex mutex_;
     sys::UniqueFd socket_;
     const sys::Duration patience_;
-    std::deque<Operation> owed_;  // answers to come, in order, that nobody waits for
-    std::deque<Request> unsent_;  // releases; as many at most as this process holds things
+    std::deque<Operation> owed_;  // outstanding answers, in order, that no caller waits for
+    std::deque<Request> unsent_;  // releases; at most one for each thing that this process holds
     std::vector<std::byte> buffer_{kMaxResponse};
     bool silent_ = false;  // has not answered in time, and still owes it
     bool lost_ = false;

@@ -180,7 +180,8 @@ void Machine::accept_all(DomId id, Domain& domain) {
     }
 }
 
-// Out of descriptors: whoever waits sees end-of-file, and does not wake us again and again.
+// Out of descriptors: accepts and closes, so that the client sees end-of-file and the listener does
+// not stay readable.
 void Machine::turn_away(const sys::UniqueFd& listener) {
     spare_.reset();
     sys::UniqueFd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)).reset();
@@ -200,7 +201,7 @@ bool Machine::serve(Connection& connection) {
             return false;
         }
         const auto reply = connection.session->handle({buffer.data(), packet.length});
-        // A process that asks without reading its answers is not waited for.
+        // Nothing waits for a process that does not read its answers.
         if (!reply || send_packet(socket, encode(*reply), reply->fds, MSG_DONTWAIT) != 0) {
             return false;
         }

@@ -1,7 +1,6 @@
 // The loopback hypervisor: plays Xen for the domains of one machine. Domains come and go by
 // introduce() and destroy(); their processes connect to the hypercall socket of their domain.
-//
-// Threads: it answers hypercalls on a thread of its own, so a process never waits for JavaScript.
+// Threads: hypercalls are answered on a thread of its own, so a process never waits for JavaScript.
 // Every public function may be called from any other thread; one mutex guards all state.
 #pragma once
 
@@ -23,7 +22,7 @@
 
 namespace xsock::hypervisor::loopback {
 
-// Defaults are Xen's and Linux' own, so that what passes here does not trip there.
+// The defaults are those of Xen and Linux, so that what works here works there.
 struct MachineLimits {
     GrantLimits grants{1024, 64};
     std::size_t ports_per_domain = 1016;
@@ -46,7 +45,7 @@ class Machine {
     Machine& operator=(const Machine&) = delete;
 
     // Binds the domain's hypercall socket (mode 0600) at `socket_path`. Throws std::system_error:
-    // EEXIST: the domain is there already; what socket() and bind() may say.
+    // EEXIST: the domain exists already; else the errno of socket() or bind().
     void introduce(DomId domain, const std::string& socket_path);
     // As Xen leaves a destroyed domain: its connections end without unmap-notify and without an
     // event; what peers have mapped of it stays mapped; their ports become unbound for its domid.
@@ -77,12 +76,13 @@ class Machine {
     MachineLimits limits_;
     sys::Epoll epoll_;
     sys::UniqueFd stop_;
-    sys::UniqueFd spare_;  // given up for a moment when there is no other
+    sys::UniqueFd spare_;  // closed for a moment when the process is out of descriptors
     std::mutex mutex_;
     EventChannels channels_;
     std::map<DomId, Domain> domains_;
     std::map<std::uint64_t, DomId> listeners_;
-    // After channels_ and domains_: sessions let go of what they hold there.
+    // After channels_ and domains_, so destroyed before them: sessions release what they hold
+    // there.
     std::map<std::uint64_t, Connection> connections_;
     std::uint64_t next_tag_ = 1;
     std::thread thread_;

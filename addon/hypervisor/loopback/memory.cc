@@ -26,7 +26,7 @@ Request make_request(Operation operation, DomId peer, std::size_t count, Access 
     return request;
 }
 
-// What the machine holds for us under a handle; given back on destruction.
+// What the machine holds for us under a handle; released on destruction.
 class Holding {
   public:
     Holding(std::shared_ptr<Hypercall> hypercall, Operation release, std::uint32_t handle)
@@ -62,7 +62,7 @@ class LoopbackShared final : public SharedPages {
     sys::Mapping mapping_;
 };
 
-// One contiguous range, filled run by run from the files that hold the pages.
+// One contiguous mapping, made run by run from the files that contain the pages.
 sys::Mapping map_runs(const Answer& answer, std::size_t pages, int protection) {
     void* const base =
         ::mmap(nullptr, pages * kPageSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

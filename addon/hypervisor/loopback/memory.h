@@ -1,5 +1,4 @@
-// GrantedMemory of a domain of the loopback hypervisor: pages are memfds that the machine hands
-// out.
+// GrantedMemory of a domain of the loopback hypervisor: pages are memfds that the machine provides.
 #pragma once
 
 #include <memory>

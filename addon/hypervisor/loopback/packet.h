@@ -1,5 +1,5 @@
-// One SOCK_SEQPACKET datagram with the file descriptors that travel along. Used by both ends of the
-// hypercall socket.
+// One SOCK_SEQPACKET datagram with the file descriptors passed with it. Used by both ends of the
+// hypercall socket, on any thread.
 #pragma once
 
 #include <cstddef>
@@ -17,9 +17,8 @@ struct Packet {
     std::vector<sys::UniqueFd> fds;
 };
 
-// At most `max_fds` descriptors are taken, close-on-exec. A datagram that is longer than `buffer`
-// is EPROTO; one whose descriptors are more, or find no room in this process, is EMFILE: its bytes
-// are there.
+// At most `max_fds` descriptors are received, close-on-exec. EPROTO: the datagram is longer than
+// `buffer`. EMFILE: it has more descriptors, or this process cannot open them; its bytes are valid.
 Packet receive_packet(int socket, std::span<std::byte> buffer, std::size_t max_fds, int flags);
 // 0 or errno; never SIGPIPE.
 int send_packet(int socket, std::span<const std::byte> data, std::span<const int> fds, int flags);

@@ -1,9 +1,8 @@
 // Hypercalls of the loopback hypervisor: one datagram (SOCK_SEQPACKET) each way, native byte order,
 // since both ends run on one machine from one build. Whoever may connect to a domain's socket acts
 // as that domain; its file mode is the only guard, as /dev/xen/*'s is on Xen.
-//
-// Everything in a Request is checked by the machine; a datagram that has not exactly the form below
-// costs its sender the connection, and nobody else anything.
+// The machine validates everything in a Request; a datagram that does not have exactly the form
+// below costs its sender the connection, and affects nobody else.
 #pragma once
 
 #include <cstddef>

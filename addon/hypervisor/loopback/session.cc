@@ -17,7 +17,7 @@ Access access_of(const Request& request) {
     return request.access == kReadWrite ? Access::kReadWrite : Access::kReadOnly;
 }
 
-// The form of a datagram, before its meaning is looked at.
+// The form of a datagram, checked before its meaning.
 bool well_formed(const Request& request, std::size_t length) {
     const bool maps = request.operation == static_cast<std::uint32_t>(Operation::kMap);
     const bool counts = maps || request.operation == static_cast<std::uint32_t>(Operation::kShare);
@@ -230,7 +230,7 @@ Session::Notify Session::take_notify(const Request& request, std::size_t bytes) 
     return notify;
 }
 
-// The byte first, then the bell: whoever hears it finds the byte cleared.
+// The byte first, then the notification: whoever receives it finds the byte cleared.
 void Session::run(const Notify& notify, const Block& block, std::uint32_t page) noexcept {
     if (notify.offset != kNoNotify && !disarmed_) {
         block.clear_byte(page * static_cast<std::uint32_t>(kPageSize) + notify.offset);

@@ -1,5 +1,5 @@
-// One hypercall connection: what its process holds (shares, mappings, ports), and what becomes of
-// it when the process lets go, in order or by dying. Machine state, guarded by its mutex.
+// One hypercall connection: what its process holds (shares, mappings, ports), and how that is
+// released, by the process or because it died. Machine state, guarded by its mutex.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +21,8 @@ namespace xsock::hypervisor::loopback {
 // Finds the grant table of a domain; null if there is no such domain.
 using FindTable = std::function<GrantTable*(DomId)>;
 
-// What goes back to the process: the datagram and the descriptors that ride on it. `pages` and
-// `ports` keep them open until it is sent.
+// The answer to the process: the datagram and the descriptors passed with it. `pages` and `ports`
+// keep those open until it is sent.
 struct Reply {
     Response response;
     std::vector<std::uint32_t> words;

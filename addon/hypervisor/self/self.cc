@@ -113,7 +113,7 @@ class SelfDoorbells final : public Doorbells {
     EventChannelPort next_ = 1;
 };
 
-// One page; both ends hold it as long as they need it.
+// The pages of one share() call; both ends hold them as long as they need them.
 using Block = std::shared_ptr<sys::Mapping>;
 
 struct Grant {
@@ -122,8 +122,8 @@ struct Grant {
     Access access;
 };
 
-// Shared by the memory object and the pages it handed out, so that the order of their ends does not
-// matter.
+// Shared by the memory object and the pages that it granted, so that they may be destroyed in any
+// order.
 struct GrantTable {
     std::map<GrantRef, Grant> grants;
     GrantRef next = 1;
@@ -204,7 +204,7 @@ class SelfMemory final : public GrantedMemory {
                                        const UnmapNotify* notify) override {
         return std::make_unique<SelfShared>(table_, doorbells_, pages, access, notify);
     }
-    // References of one share() call, in order: the only kind that a link maps.
+    // Takes references of one share() call, in order: a link maps no others.
     std::unique_ptr<MappedPages> map(DomId, std::span<const GrantRef> refs, Access access,
                                      const UnmapNotify* notify) override {
         const Grant* first = nullptr;

@@ -1,4 +1,4 @@
-// This domain's door to Xen itself: /dev/xen/{gntalloc,gntdev,evtchn} through Xen's own libraries.
+// This domain's interface to Xen: /dev/xen/{gntalloc,gntdev,evtchn} through Xen's own libraries.
 #pragma once
 
 #include "hypervisor/hypervisor.h"

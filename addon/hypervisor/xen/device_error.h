@@ -1,4 +1,4 @@
-// What to do about a device of Xen's that cannot be opened.
+// Errors of opening a Xen device, with the remedy.
 #pragma once
 
 namespace xsock::hypervisor::xen {

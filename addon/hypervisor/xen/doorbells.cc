@@ -27,10 +27,10 @@ class XenDoorbells final : public Doorbells {
     }
     XenDoorbells(const XenDoorbells&) = delete;
     XenDoorbells& operator=(const XenDoorbells&) = delete;
-    // Linux (6.1, drivers/xen/evtchn.c) hits a BUG when a port that was lost by a restore is
-    // closed, be it alone or with the handle. A link may end, and want its port closed, before
-    // anybody has noticed the restore: so ports rest until it is known that there was none, and
-    // abandoned ones stay open.
+    // Linux (6.1, drivers/xen/evtchn.c) hits a BUG when a port that was lost in a restore is
+    // closed, be it alone or with the handle. A link may end, and close its port, before the
+    // restore is noticed: so closing a port is deferred until it is known that there was none, and
+    // abandoned ports stay open.
     ~XenDoorbells() override {
         if (!abandoned_) {
             library_.close(handle_);

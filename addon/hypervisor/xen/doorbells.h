@@ -1,4 +1,4 @@
-// Doorbells on Xen: one /dev/xen/evtchn handle that carries all ports of this daemon.
+// Doorbells on Xen: one /dev/xen/evtchn handle for all ports of one thread (a pump, or the relays).
 #pragma once
 
 #include <memory>

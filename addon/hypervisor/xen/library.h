@@ -40,8 +40,8 @@ struct EventLibrary {
     int (*notify)(EvtChn*, std::uint32_t port);
 };
 
-// Throw std::system_error (ENOENT) that names the library, Debian's package for it and the loopback
-// hypervisor as the way out. Loaded once, never unloaded.
+// Throw std::system_error (ENOENT) that names the library, its Debian package and the loopback
+// hypervisor as the alternative. Loaded once, never unloaded.
 const GrantLibrary& grant_library();
 const EventLibrary& event_library();
 

@@ -17,13 +17,14 @@ namespace xsock::hypervisor::xen {
 
 namespace {
 
-// A grant that its owner has paged out answers EAGAIN for a moment.
+// Mapping a page that its owner has paged out fails with EAGAIN for a moment.
 constexpr int kMapAttempts = 100;
 // Pages that gntalloc grants for the whole domain; root may change it at any time.
 constexpr const char* kLimitFile = "/sys/module/xen_gntalloc/parameters/limit";
 constexpr std::size_t kDefaultLimit = 1024;
 
-// The handles stay open as long as anything was shared or mapped through them.
+// Shared by the pages that were granted or mapped through the handles, so that these stay open as
+// long as such pages exist.
 struct Devices {
     std::atomic<std::size_t> shared_pages{0};
 

@@ -1,7 +1,7 @@
 // launcher CPU|any PROGRAM [ARGUMENT...]: runs a program pinned, in a process group of its own (so
 // that all its children can be ended) but in the session of the benchmark. A session of its own
 // would be a scheduling group of its own (sched(7), autogroup), and the scheduler's sharing between
-// groups would be measured instead of the path.
+// groups would be measured instead of the data path.
 #include <sched.h>
 #include <unistd.h>
 
