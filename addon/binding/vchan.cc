@@ -19,7 +19,7 @@ vchan::Relays& opened(const std::shared_ptr<vchan::Relays>& relays) {
     return binding::opened(relays, "the raw vchans are closed");
 }
 
-// The words of daemon/dataplane/vchan.ts.
+// The names of daemon/dataplane/vchan.ts.
 const char* name_of(vchan::End end) {
     switch (end) {
         case vchan::End::kNone:
@@ -42,14 +42,14 @@ const char* name_of(vchan::End end) {
 struct ToJs {
     Napi::Env env;
 
-    Napi::Object operator()(const vchan::Wanted& wanted) const {
-        Napi::Object result = of_kind("wanted");
-        result.Set("door", wanted.door);
+    Napi::Object operator()(const vchan::ConnectionPending& pending) const {
+        Napi::Object result = of_kind("connection-pending");
+        result.Set("listener", pending.listener);
         return result;
     }
-    Napi::Object operator()(const vchan::DoorError& error) const {
-        Napi::Object result = of_kind("door-error");
-        result.Set("door", error.door);
+    Napi::Object operator()(const vchan::ListenerError& error) const {
+        Napi::Object result = of_kind("listener-error");
+        result.Set("listener", error.listener);
         result.Set("detail", error.detail);
         return result;
     }
@@ -91,8 +91,8 @@ void Vchan::init(Napi::Env env, Napi::Object exports) {
                             {
                                 InstanceMethod<&Vchan::serve>("serve"),
                                 InstanceMethod<&Vchan::connect>("connect"),
-                                InstanceMethod<&Vchan::open_door>("openDoor"),
-                                InstanceMethod<&Vchan::close_door>("closeDoor"),
+                                InstanceMethod<&Vchan::listen>("listen"),
+                                InstanceMethod<&Vchan::unlisten>("unlisten"),
                                 InstanceMethod<&Vchan::refuse>("refuse"),
                                 InstanceMethod<&Vchan::terminate>("terminate"),
                                 InstanceMethod<&Vchan::ping>("ping"),
@@ -164,24 +164,24 @@ Napi::Value Vchan::serve(const Napi::CallbackInfo& info) {
 Napi::Value Vchan::connect(const Napi::CallbackInfo& info) {
     return AsyncCall<vchan::RelayId>::start(
         info.Env(),
-        [relays = relays_, door = u32(info, 0), peer = u32(info, 1), ring_ref = u32(info, 2),
+        [relays = relays_, listener = u32(info, 0), peer = u32(info, 1), ring_ref = u32(info, 2),
          port = u32(info, 3)] {
-            return opened(relays).connect(door, static_cast<hypervisor::DomId>(peer), ring_ref,
+            return opened(relays).connect(listener, static_cast<hypervisor::DomId>(peer), ring_ref,
                                           port);
         },
         [](Napi::Env env, const vchan::RelayId& relay) { return Napi::Number::New(env, relay); });
 }
 
-Napi::Value Vchan::open_door(const Napi::CallbackInfo& info) {
+Napi::Value Vchan::listen(const Napi::CallbackInfo& info) {
     return translated(info.Env(), [&] {
         sys::UniqueFd socket = sys::listen_unix(info[0].ToString().Utf8Value(), u32(info, 1),
                                                 u32(info, 2), u32(info, 3));
-        return Napi::Number::New(info.Env(), opened(relays_).open_door(std::move(socket)));
+        return Napi::Number::New(info.Env(), opened(relays_).listen(std::move(socket)));
     });
 }
 
-void Vchan::close_door(const Napi::CallbackInfo& info) {
-    translated(info.Env(), [&] { opened(relays_).close_door(u32(info, 0)); });
+void Vchan::unlisten(const Napi::CallbackInfo& info) {
+    translated(info.Env(), [&] { opened(relays_).unlisten(u32(info, 0)); });
 }
 
 void Vchan::refuse(const Napi::CallbackInfo& info) {

@@ -1,6 +1,6 @@
-// The JavaScript class `Vchan`: a door to the raw vchan streams. JavaScript thread only; what may
-// take long runs on a libuv worker. Events are announced by the `wake` callback and fetched by
-// takeEvents(). After close() calls say ECANCELED, as Dataplane's.
+// The JavaScript class `Vchan`: the interface to the raw vchan streams. JavaScript thread only;
+// what may block runs on a libuv worker. Events are announced by the `wake` callback and fetched by
+// takeEvents(). After close() calls fail with ECANCELED, as Dataplane's.
 #pragma once
 
 #include <napi.h>
@@ -21,13 +21,13 @@ class Vchan final : public Napi::ObjectWrap<Vchan> {
   private:
     // (peer, order, target) => Promise<{relay, ringRef, eventChannel}>
     Napi::Value serve(const Napi::CallbackInfo& info);
-    // (door, peer, ringRef, eventChannel) => Promise<relay>
+    // (listener, peer, ringRef, eventChannel) => Promise<relay>
     Napi::Value connect(const Napi::CallbackInfo& info);
-    Napi::Value open_door(const Napi::CallbackInfo& info);  // (path, mode, uid, gid) => door
-    void close_door(const Napi::CallbackInfo& info);        // (door)
-    void refuse(const Napi::CallbackInfo& info);            // (door)
-    void terminate(const Napi::CallbackInfo& info);         // (relay)
-    void ping(const Napi::CallbackInfo& info);              // (number): event `alive`
+    Napi::Value listen(const Napi::CallbackInfo& info);  // (path, mode, uid, gid) => listener
+    void unlisten(const Napi::CallbackInfo& info);       // (listener)
+    void refuse(const Napi::CallbackInfo& info);         // (listener)
+    void terminate(const Napi::CallbackInfo& info);      // (relay)
+    void ping(const Napi::CallbackInfo& info);           // (number): event `alive`
     Napi::Value take_events(const Napi::CallbackInfo& info);
     void abandon_hypervisor(const Napi::CallbackInfo& info);
     void settle_hypervisor(const Napi::CallbackInfo& info);

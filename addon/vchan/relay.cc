@@ -11,15 +11,16 @@ using link::PeerState;
 
 namespace {
 
-// Bytes moved in one direction before others have their turn.
+// Bytes moved in one direction before other relays get their turn.
 constexpr std::size_t kTurn = 256 * 1024;
 constexpr sys::Duration kFirstNudge = sys::milliseconds(10);
 constexpr sys::Duration kLongestNudge = sys::milliseconds(1'000);
 constexpr sys::Duration kBusyRetry = sys::milliseconds(10);
-// How long a server may take to notice that its client went; how often its page is looked at
-// meanwhile, since it rings nobody then; and what it gets for dropping what is left, once noticed.
-constexpr sys::Duration kNoticeTime = sys::milliseconds(2'000);
-constexpr sys::Duration kLookAgain = sys::milliseconds(5);
+// How long a server may take to notice that its client left; how often its page is polled
+// meanwhile, since it sends no notification then; and the time it has to discard what is left, once
+// it noticed.
+constexpr sys::Duration kPeerNoticeTime = sys::milliseconds(2'000);
+constexpr sys::Duration kPeerPollInterval = sys::milliseconds(5);
 constexpr sys::Duration kDropTime = sys::milliseconds(50);
 
 }  // namespace
@@ -48,13 +49,13 @@ Relay::Relay(RelayId relay_id, link::ChannelMemory memory, hypervisor::Doorbells
 
 Relay::~Relay() {
     hang_up();
-    channel_.reset();         // unmap-notify rings the port,
-    doorbells_.close(port_);  // which therefore goes last
+    channel_.reset();         // unmap-notify sends on the port,
+    doorbells_.close(port_);  // which is therefore closed last
 }
 
 void Relay::hang_up() noexcept {
     if (fd_.valid()) {
-        // Bytes that were sent stay readable, behind them is an end-of-file.
+        // Bytes that were sent stay readable, followed by an end-of-file.
         ::shutdown(fd_.get(), SHUT_WR);
         fd_.reset();
     }
@@ -62,14 +63,14 @@ void Relay::hang_up() noexcept {
     doorbells_.notify(port_);
 }
 
-// Before libxenvchan sleeps it asks to be rung for the next write: asked for anew, it has been
-// awake since we went.
+// Before libxenvchan sleeps it requests a notification of the next write. The request is cleared
+// here: once it is set again, the server has been awake since we left.
 void Relay::leave(sys::TimePoint now) {
     channel_->mark_gone();
     static_cast<void>(channel_->take_notify(abi::kNotifyWrite));
     hang_up();
-    leave_until_ = now + kNoticeTime;
-    retry_at_ = now + kLookAgain;
+    leave_until_ = now + kPeerNoticeTime;
+    retry_at_ = now + kPeerPollInterval;
 }
 
 bool Relay::left(sys::TimePoint now) {
@@ -77,12 +78,13 @@ bool Relay::left(sys::TimePoint now) {
         noticed_ = true;
         leave_until_ = now + kDropTime;
     }
-    retry_at_ = std::min(now + kLookAgain, leave_until_);
+    retry_at_ = std::min(now + kPeerPollInterval, leave_until_);
     if (channel_->role() == link::Role::kClient && channel_->peer_state() == PeerState::kLive &&
         now < leave_until_) {
         return false;
     }
-    // The server still sleeps in the belief that it has asked; the next client rings for it.
+    // The server may still sleep, relying on its request: restored, so that the next client
+    // notifies it.
     channel_->restore_notify(abi::kNotifyWrite);
     return true;
 }
@@ -130,8 +132,7 @@ void Relay::connect_target(sys::TimePoint now) {
     }
 }
 
-// True once there is a local socket to move bytes to and from. What the peer writes meanwhile waits
-// in the ring.
+// True once there is a connected local socket. What the peer writes meanwhile waits in the ring.
 bool Relay::prepare(sys::TimePoint now) {
     if (!fd_.valid()) {
         if (channel_->peer_state() == PeerState::kNone) {
@@ -154,7 +155,7 @@ bool Relay::prepare(sys::TimePoint now) {
     return fd_.valid() && !connecting_ && !over();
 }
 
-void Relay::ring_for(std::uint8_t bits) noexcept {
+void Relay::notify_if_requested(std::uint8_t bits) noexcept {
     if (channel_->take_notify(bits) != 0) {
         doorbells_.notify(port_);
     }
@@ -164,10 +165,10 @@ bool Relay::turn(sys::TimePoint now) {
     if (over() || !prepare(now)) {
         return false;
     }
-    // Before the ring is looked at: what the peer wrote before it said so is then seen.
+    // Read before the ring: everything that the peer wrote before it cleared the byte is then seen.
     const PeerState peer = channel_->peer_state();
     if (peer == PeerState::kCorrupt || peer == PeerState::kNone) {
-        end(End::kCorrupt, "the live byte makes no sense");
+        end(End::kCorrupt, "invalid live byte");
         return false;
     }
     const bool more_in = deliver();
@@ -179,7 +180,7 @@ bool Relay::turn(sys::TimePoint now) {
     return !over() && (more_in || more_out);
 }
 
-// Ring -> local socket. True: stopped by the bound of a turn.
+// Ring -> local socket. True: stopped at the limit of a turn.
 bool Relay::deliver() {
     ring::Consumer& ring = channel_->consumer();
     for (std::size_t moved = 0; moved < kTurn;) {
@@ -207,17 +208,17 @@ bool Relay::deliver() {
             output_broken_ = sent.outcome == sys::Transfer::kBroken;
             taken = output_broken_ ? taken : sent.bytes;
         }
-        // Nobody takes what comes after the local side has gone: dropped, so that the peer goes on.
+        // After the local side has gone, bytes are discarded, so that the peer does not block.
         ring.advance(taken);
         ring.publish();
-        ring_for(abi::kNotifyRead);
+        notify_if_requested(abi::kNotifyRead);
         bytes_received_ += taken;
         moved += taken;
     }
     return true;
 }
 
-// Local socket -> ring. True: stopped by the bound of a turn.
+// Local socket -> ring. True: stopped at the limit of a turn.
 bool Relay::collect() {
     ring::Producer& ring = channel_->producer();
     for (std::size_t moved = 0; moved < kTurn;) {
@@ -240,7 +241,7 @@ bool Relay::collect() {
             case sys::Transfer::kBytes:
                 ring.advance(got.bytes);
                 ring.publish();
-                ring_for(abi::kNotifyWrite);
+                notify_if_requested(abi::kNotifyWrite);
                 bytes_sent_ += got.bytes;
                 moved += got.bytes;
                 break;
@@ -261,9 +262,9 @@ bool Relay::collect() {
     return true;
 }
 
-// A server may have asked to be rung, yet sleep through it: vchan-socket-proxy does not look into
-// the ring before it first waits, and our first bytes may have rung while it was still busy with
-// our coming. Until it has read something it is rung now and then.
+// A server may miss the notification that it requested: vchan-socket-proxy does not check the ring
+// before it first waits, and our first bytes may have notified it while it was still handling our
+// connection. Until it has read something it is notified again, with back-off.
 void Relay::nudge(sys::TimePoint now) noexcept {
     const std::uint32_t start = channel_->start().left_cons;
     const bool unread = channel_->role() == link::Role::kClient && bytes_sent_ > 0 &&
@@ -281,7 +282,7 @@ void Relay::nudge(sys::TimePoint now) noexcept {
     }
 }
 
-// Asks to be rung for the rest if not.
+// If not, requests a notification of the next read.
 bool Relay::peer_has_read_all() {
     ring::Producer& ring = channel_->producer();
     if (!ring.refresh()) {

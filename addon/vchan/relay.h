@@ -1,9 +1,9 @@
 // One raw byte stream over a libxenvchan channel (xen/include/public/io/libxenvchan.h): a local
-// socket on this side, whatever program uses libxenvchan on the other. No frames: the page's live
-// bytes are the only signal, so half-closing cannot be told to the peer. Relay thread only.
+// socket on this side, any program that uses libxenvchan on the other. No frames: the page's live
+// bytes are the only signal, so a half-close cannot be signalled to the peer. Relays' thread only.
 //
-// The rules that follow: what either side wrote before it ended is delivered. As server we end the
-// channel when the target has ended and the peer has read everything. As client we keep it after an
+// It follows: what either side wrote before it ended is delivered. As server we end the channel
+// when the target has ended and the peer has read everything. As client we keep it after an
 // end-of-file of the local program, for the answer, until the peer ends it or the program is gone.
 //
 // What the peer can write: the control page and the ring it produces into; see link/channel.h.
@@ -27,12 +27,12 @@ using RelayId = std::uint32_t;
 
 enum class End : std::uint8_t {
     kNone,
-    kClosed,             // both sides have got everything
+    kClosed,             // both sides have received everything
     kPeerGone,           // the peer ended; what it wrote before was delivered
-    kLocalGone,          // the local program or target broke off
+    kLocalGone,          // the local program or target aborted
     kTargetUnavailable,  // `detail` says why
     kCorrupt,            // the peer wrote what no libxenvchan writes; `detail` says what
-    kTerminated,         // told to
+    kTerminated,         // by terminate()
 };
 
 class Relay final : public sys::Pollable {
@@ -45,28 +45,29 @@ class Relay final : public sys::Pollable {
           hypervisor::EventChannelPort port, sys::Epoll& epoll, sys::UniqueFd local);
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
-    // Tells the peer, gives the pages back, closes the port.
+    // Tells the peer, releases the pages, closes the port.
     ~Relay() override;
 
     void on_ready(std::uint32_t events) override;
-    // Moves what can be moved, in bounds. True: there is more to do at once.
+    // Moves what can be moved, within bounds. True: there is more to do immediately.
     bool turn(sys::TimePoint now);
     void terminate() noexcept { end(End::kTerminated, ""); }
     // Once it is over: tells both sides. A server may keep the channel for its next client, and
-    // drop what that one writes until it has noticed that this one went (vchan-socket-proxy does).
+    // discard what that one writes until it has noticed that this one left (vchan-socket-proxy
+    // does): so the page is kept until left().
     void leave(sys::TimePoint now);
-    // True once the server has noticed, or does not seem to care.
+    // True once the server has noticed, or a timeout has passed.
     [[nodiscard]] bool left(sys::TimePoint now);
 
     [[nodiscard]] bool over() const noexcept { return end_ != End::kNone; }
     [[nodiscard]] End reason() const noexcept { return end_; }
     [[nodiscard]] const std::string& detail() const noexcept { return detail_; }
     [[nodiscard]] hypervisor::EventChannelPort port() const noexcept { return port_; }
-    // A client is there and its stream has begun.
+    // A client has connected and its stream has begun.
     [[nodiscard]] bool open() const noexcept { return open_; }
     [[nodiscard]] std::uint64_t bytes_sent() const noexcept { return bytes_sent_; }
     [[nodiscard]] std::uint64_t bytes_received() const noexcept { return bytes_received_; }
-    // When turn() is due although nothing happens.
+    // When turn() is due even without an event.
     [[nodiscard]] sys::TimePoint deadline() const noexcept {
         return std::min(retry_at_, nudge_at_);
     }
@@ -84,14 +85,14 @@ class Relay final : public sys::Pollable {
     bool collect();
     void decide(link::PeerState peer);
     [[nodiscard]] bool peer_has_read_all();
-    void ring_for(std::uint8_t bits) noexcept;
+    void notify_if_requested(std::uint8_t bits) noexcept;
     void nudge(sys::TimePoint now) noexcept;
 
     std::optional<link::Channel> channel_;
     hypervisor::Doorbells& doorbells_;
     hypervisor::EventChannelPort port_;
     sys::Epoll& epoll_;
-    std::optional<sys::Address> target_;  // server, until it is connected
+    std::optional<sys::Address> target_;  // server only
     sys::UniqueFd fd_;
     bool connecting_ = false;
     sys::TimePoint retry_at_ = sys::kNever;
@@ -103,7 +104,7 @@ class Relay final : public sys::Pollable {
     bool readable_ = false;
     bool writable_ = false;
     bool hung_up_ = false;      // the local side closed both ways
-    bool input_ended_ = false;  // its end-of-file was read
+    bool input_ended_ = false;  // the local side's end-of-file was read
     bool output_broken_ = false;
     End end_ = End::kNone;
     std::string detail_;

@@ -13,20 +13,21 @@ using hypervisor::EventChannelPort;
 
 namespace {
 
-// A peer that rings this often with nothing to show for it is not listened to for a while.
-constexpr int kIdleRings = 256;
-constexpr sys::Duration kQuietTime = sys::milliseconds(10);
-// A door that could let nobody in (out of descriptors) is tried again after this.
-constexpr sys::Duration kDoorRest = sys::milliseconds(100);
+// The port of a peer that sends this many notifications in a row without moving a byte is masked
+// for kMaskTime.
+constexpr int kMaxIdleNotifications = 256;
+constexpr sys::Duration kMaskTime = sys::milliseconds(10);
+// A listener on which accept() failed (out of descriptors) is tried again after this.
+constexpr sys::Duration kListenerPause = sys::milliseconds(100);
 
 }  // namespace
 
 Relays::Relays(hypervisor::Hypervisor hypervisor, std::function<void()> wake)
     : hypervisor_(std::move(hypervisor)), wake_(std::move(wake)) {
     auto run_commands = [this] { commands_.run(); };
-    auto take_rings = [this] { rung(); };
+    auto on_doorbell = [this] { take_notifications(); };
     commands_source_ = std::make_unique<Handler<decltype(run_commands)>>(run_commands);
-    doorbell_source_ = std::make_unique<Handler<decltype(take_rings)>>(take_rings);
+    doorbell_source_ = std::make_unique<Handler<decltype(on_doorbell)>>(on_doorbell);
     epoll_.add(commands_.fd(), EPOLLIN, sys::tag_of(*commands_source_));
     epoll_.add(hypervisor_.doorbells->fd(), EPOLLIN, sys::tag_of(*doorbell_source_));
     thread_ = std::thread([this] {
@@ -56,14 +57,14 @@ void Relays::run() {
         for (std::size_t i = 0; i < count; ++i) {
             reinterpret_cast<sys::Pollable*>(events[i].data.u64)->on_ready(events[i].events);
         }
-        end_rests();
+        resume_listeners();
         serve_all();
         remove_ended();
         report_deferred_closes();
-        closed_doors_.clear();
+        closed_listeners_.clear();
     }
     relays_.clear();
-    doors_.clear();
+    listeners_.clear();
     commands_.close();
 }
 
@@ -75,13 +76,13 @@ int Relays::timeout_ms() const {
     for (const auto& [id, relay] : relays_) {
         next = std::min(next, relay->deadline());
     }
-    for (const auto& [port, bell] : bells_) {
-        if (bell.quiet_until > now_) {
-            next = std::min(next, bell.quiet_until);
+    for (const auto& [port, state] : ports_) {
+        if (state.masked_until > now_) {
+            next = std::min(next, state.masked_until);
         }
     }
-    for (const auto& [id, door] : doors_) {
-        next = std::min(next, door->resume_at);
+    for (const auto& [id, listener] : listeners_) {
+        next = std::min(next, listener->resume_at);
     }
     if (next == sys::kNever) {
         return -1;
@@ -91,38 +92,38 @@ int Relays::timeout_ms() const {
     return static_cast<int>(std::clamp<std::int64_t>(wait, 0, 60'000));
 }
 
-void Relays::rung() {
+void Relays::take_notifications() {
     std::array<EventChannelPort, 64> ports;
     std::size_t count = 0;
     try {
         count = hypervisor_.doorbells->drain(ports);
     } catch (const std::system_error&) {
-        // The hypervisor is gone; the pump has the same news and ends the daemon.
+        // The hypervisor is gone; the pumps report that too, and the daemon ends.
         epoll_.remove(hypervisor_.doorbells->fd());
         return;
     }
     for (std::size_t i = 0; i < count; ++i) {
-        const auto bell = bells_.find(ports[i]);
-        if (bell != bells_.end()) {
-            ++bell->second.idle_rings;
-            runnable_.insert(bell->second.relay);
+        const auto found = ports_.find(ports[i]);
+        if (found != ports_.end()) {
+            ++found->second.idle_notifications;
+            runnable_.insert(found->second.relay);
         }
     }
 }
 
-// Few relays, and rare: every one is looked at in every round, each with a bounded turn. A port is
-// let ring again after its relay's turn only.
+// There are few relays: every one gets a bounded turn in every round. A port is unmasked only after
+// its relay's turn.
 void Relays::serve_all() {
     runnable_.clear();
     for (auto& [id, relay] : relays_) {
         turn(*relay);
     }
-    for (auto& [port, bell] : bells_) {
-        if (bell.idle_rings >= kIdleRings) {
-            bell.idle_rings = 0;
-            bell.quiet_until = now_ + kQuietTime;
+    for (auto& [port, state] : ports_) {
+        if (state.idle_notifications >= kMaxIdleNotifications) {
+            state.idle_notifications = 0;
+            state.masked_until = now_ + kMaskTime;
         }
-        if (now_ >= bell.quiet_until) {
+        if (now_ >= state.masked_until) {
             hypervisor_.doorbells->unmask(port);
         }
     }
@@ -134,7 +135,7 @@ void Relays::turn(Relay& relay) {
         runnable_.insert(relay.id);
     }
     if (relay.bytes_sent() + relay.bytes_received() != before) {
-        bells_.at(relay.port()).idle_rings = 0;
+        ports_.at(relay.port()).idle_notifications = 0;
     }
     if (relay.open() && announced_.insert(relay.id).second) {
         report(Opened{relay.id});
@@ -155,7 +156,7 @@ void Relays::remove_ended() {
             relay.leave(now_);
         }
         if (relay.left(now_)) {
-            bells_.erase(relay.port());
+            ports_.erase(relay.port());
             announced_.erase(relay.id);
             release(std::move(it->second), first ? std::optional(ended) : std::nullopt);
             it = relays_.erase(it);
@@ -168,8 +169,8 @@ void Relays::remove_ended() {
     }
 }
 
-// The next program is let in once the server has heard that this one went. `told`: what is
-// reported when everything has been given back.
+// Accepts the next program once the server has noticed that this one left. `told`: the event to
+// report once everything has been released.
 void Relays::release(std::unique_ptr<Relay> relay, std::optional<Ended> told) {
     releaser_.add(pump::Releaser::Task([this, over = std::move(relay), told]() mutable {
         const RelayId id = over->id;
@@ -177,66 +178,66 @@ void Relays::release(std::unique_ptr<Relay> relay, std::optional<Ended> told) {
         if (told) {
             report(*told);
         }
-        commands_.post([this, id] { reopen_door_of(id); });
+        commands_.post([this, id] { resume_listener_of(id); });
     }));
 }
 
-void Relays::reopen_door_of(RelayId relay) {
-    for (auto& [id, door] : doors_) {
-        if (door->busy == relay) {
-            door->busy = 0;
-            listen_again(*door);
+void Relays::resume_listener_of(RelayId relay) {
+    for (auto& [id, listener] : listeners_) {
+        if (listener->busy == relay) {
+            listener->busy = 0;
+            watch(*listener);
         }
     }
 }
 
-void Relays::accept(Door& door) {
-    if (!door.socket.valid() || door.waiting.valid() || door.busy != 0) {
+void Relays::accept(Listener& listener) {
+    if (!listener.socket.valid() || listener.waiting.valid() || listener.busy != 0) {
         return;
     }
     int error = 0;
-    sys::UniqueFd connection = sys::accept(door.socket.get(), error);
+    sys::UniqueFd connection = sys::accept(listener.socket.get(), error);
     if (!connection.valid()) {
         if (error != EAGAIN) {
-            rest(door, error);
+            pause(listener, error);
         }
         return;
     }
-    epoll_.remove(door.socket.get());
-    door.waiting = std::move(connection);
-    report(Wanted{door.id});
+    epoll_.remove(listener.socket.get());
+    listener.waiting = std::move(connection);
+    report(ConnectionPending{listener.id});
 }
 
-void Relays::listen_again(Door& door) {
+void Relays::watch(Listener& listener) {
     try {
-        epoll_.add(door.socket.get(), EPOLLIN, sys::tag_of(door));
+        epoll_.add(listener.socket.get(), EPOLLIN, sys::tag_of(listener));
     } catch (const std::system_error& error) {  // out of watches
-        rest(door, error.code().value());
+        pause(listener, error.code().value());
     }
 }
 
-// The socket stays readable: listened to, it would wake us again at once.
-void Relays::rest(Door& door, int error) {
-    epoll_.remove(door.socket.get());
-    door.resume_at = now_ + kDoorRest;
-    report(DoorError{door.id, std::generic_category().message(error)});
+// The socket stays readable: watched, it would wake us again at once.
+void Relays::pause(Listener& listener, int error) {
+    epoll_.remove(listener.socket.get());
+    listener.resume_at = now_ + kListenerPause;
+    report(ListenerError{listener.id, std::generic_category().message(error)});
 }
 
-void Relays::end_rests() {
-    for (auto& [id, door] : doors_) {
-        if (now_ >= door->resume_at) {
-            door->resume_at = sys::kNever;
-            listen_again(*door);
+void Relays::resume_listeners() {
+    for (auto& [id, listener] : listeners_) {
+        if (now_ >= listener->resume_at) {
+            listener->resume_at = sys::kNever;
+            watch(*listener);
         }
     }
 }
 
 void Relays::adopt(std::unique_ptr<Relay> relay) {
     const EventChannelPort port = relay->port();
-    bells_[port] = Bell{relay->id};
+    ports_[port] = Port{relay->id};
     runnable_.insert(relay->id);
     relays_.emplace(relay->id, std::move(relay));
-    // It may have rung, and been masked, before it was known here.
+    // It may have been notified, and masked, before it was in ports_.
     hypervisor_.doorbells->unmask(port);
 }
 
@@ -255,66 +256,67 @@ Relays::Offer Relays::serve(hypervisor::DomId peer, std::uint16_t order, sys::Ad
         });
     } catch (...) {
         doorbells.close(port);
-        commands_.post([] {});  // it may rest
+        commands_.post([] {});  // closing the port may be deferred
         throw;
     }
 }
 
-RelayId Relays::connect(DoorId door_id, hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
-                        EventChannelPort peer_port) {
+RelayId Relays::connect(ListenerId listener_id, hypervisor::DomId peer,
+                        hypervisor::GrantRef ring_ref, EventChannelPort peer_port) {
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
     const auto port = doorbells.bind_interdomain(peer, peer_port);
     try {
         link::ChannelMemory memory = link::ChannelMemory::map(*hypervisor_.memory, peer, ring_ref,
                                                               port, link::Offers::kStock);
         return commands_.call([&] {
-            const auto door = doors_.find(door_id);
-            if (door == doors_.end() || !door->second->waiting.valid()) {
-                sys::throw_errno("vchan door", ENOENT);
+            const auto listener = listeners_.find(listener_id);
+            if (listener == listeners_.end() || !listener->second->waiting.valid()) {
+                sys::throw_errno("vchan listener", ENOENT);
             }
             const RelayId id = next_id_++;
             adopt(std::make_unique<Relay>(id, std::move(memory), doorbells, port, epoll_,
-                                          std::move(door->second->waiting)));
-            door->second->busy = id;
+                                          std::move(listener->second->waiting)));
+            listener->second->busy = id;
             return id;
         });
     } catch (...) {
         doorbells.close(port);
-        commands_.post([] {});  // it may rest
+        commands_.post([] {});  // closing the port may be deferred
         throw;
     }
 }
 
-DoorId Relays::open_door(sys::UniqueFd socket) {
+ListenerId Relays::listen(sys::UniqueFd socket) {
     return commands_.call([&] {
-        const DoorId id = next_id_++;
-        const auto it = doors_.emplace(id, std::make_unique<Door>(*this, id, std::move(socket)));
-        listen_again(*it.first->second);
+        const ListenerId id = next_id_++;
+        const auto it =
+            listeners_.emplace(id, std::make_unique<Listener>(*this, id, std::move(socket)));
+        watch(*it.first->second);
         return id;
     });
 }
 
-void Relays::close_door(DoorId door_id) {
+void Relays::unlisten(ListenerId listener_id) {
     commands_.call([&] {
-        const auto door = doors_.find(door_id);
-        if (door == doors_.end()) {
+        const auto listener = listeners_.find(listener_id);
+        if (listener == listeners_.end()) {
             return;
         }
-        if (relays_.contains(door->second->busy)) {
-            relays_.at(door->second->busy)->terminate();
+        if (relays_.contains(listener->second->busy)) {
+            relays_.at(listener->second->busy)->terminate();
         }
-        door->second->socket.reset();
-        closed_doors_.push_back(std::move(door->second));
-        doors_.erase(door);
+        listener->second->socket.reset();
+        closed_listeners_.push_back(std::move(listener->second));
+        listeners_.erase(listener);
     });
 }
 
-void Relays::refuse(DoorId door_id) {
+void Relays::refuse(ListenerId listener_id) {
     commands_.call([&] {
-        const auto door = doors_.find(door_id);
-        if (door != doors_.end() && door->second->waiting.valid()) {
-            door->second->waiting.reset();
-            listen_again(*door->second);
+        const auto listener = listeners_.find(listener_id);
+        if (listener != listeners_.end() && listener->second->waiting.valid()) {
+            listener->second->waiting.reset();
+            watch(*listener->second);
         }
     });
 }

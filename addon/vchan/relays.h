@@ -1,5 +1,5 @@
-// The thread that runs all raw vchan streams of a daemon. A thread of its own, with its own handle
-// of the hypervisor: whatever a peer without xsock does, links do not wait for it.
+// The thread that runs all raw vchan streams of a daemon, with hypervisor handles of its own:
+// whatever a peer without xsock does, links do not wait for it.
 #pragma once
 
 #include <atomic>
@@ -22,23 +22,24 @@
 
 namespace xsock::vchan {
 
-using DoorId = std::uint32_t;
+using ListenerId = std::uint32_t;
 
-// A program has connected to a door: connect() or refuse() has to follow.
-struct Wanted {
-    DoorId door;
+// A program has connected to a listener: connect() or refuse() has to follow.
+struct ConnectionPending {
+    ListenerId listener;
 };
-// No program could be let in at a door; it rests for a while.
-struct DoorError {
-    DoorId door;
+// accept() failed; it is tried again after kListenerPause (relays.cc).
+struct ListenerError {
+    ListenerId listener;
     std::string detail;
 };
 struct Opened {
     RelayId relay;
 };
-// Ports of streams that are over wait for settle_hypervisor(): see hypervisor::Doorbells.
+// Ports of ended streams wait to be closed by settle_hypervisor(): see hypervisor::Doorbells.
 struct PortsResting {};
-// Everything of it has been given back.
+// The stream is over. Its pages and port have been released, except a client's whose server has yet
+// to notice (Relay::leave()).
 struct Ended {
     RelayId relay;
     End reason;
@@ -47,11 +48,11 @@ struct Ended {
     std::uint64_t bytes_sent;
     std::uint64_t bytes_received;
 };
-// The thread has run what ping() gave it.
+// The thread has answered ping().
 struct Alive {
     std::uint32_t ping;
 };
-using Event = std::variant<Wanted, DoorError, Opened, PortsResting, Ended, Alive>;
+using Event = std::variant<ConnectionPending, ListenerError, Opened, PortsResting, Ended, Alive>;
 
 // Methods may be called from any thread but the relays' own; they throw std::system_error
 // (ECANCELED after stop()).
@@ -68,43 +69,43 @@ class Relays {
         hypervisor::GrantRef ring_ref;
         hypervisor::EventChannelPort port;
     };
-    // A channel that waits for a client in `peer`; rings of 2^order bytes.
+    // Grants a channel for a client in `peer`; rings of 2^order bytes.
     Offer serve(hypervisor::DomId peer, std::uint16_t order, sys::Address target);
-    // A local socket whose programs are led to a server, one at a time; the others wait in its
-    // backlog.
-    DoorId open_door(sys::UniqueFd socket);
-    void close_door(DoorId door);
-    // The program that waits at the door gets this server. ENOENT: it is not there any more.
-    RelayId connect(DoorId door, hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
+    // A local socket whose programs are connected to a server, one at a time; the others wait in
+    // its backlog.
+    ListenerId listen(sys::UniqueFd socket);
+    void unlisten(ListenerId listener);
+    // Connects the pending program to this server. ENOENT: there is none any more.
+    RelayId connect(ListenerId listener, hypervisor::DomId peer, hypervisor::GrantRef ring_ref,
                     hypervisor::EventChannelPort port);
-    // It gets an end-of-file.
-    void refuse(DoorId door);
-    // Ends a stream now, or an offer that nobody took.
+    // Closes the pending program's connection.
+    void refuse(ListenerId listener);
+    // Ends a stream now, or an offer that was not used.
     void terminate(RelayId relay);
     // See hypervisor::Doorbells::abandon().
     void abandon_hypervisor();
     void settle_hypervisor();
-    // Reports Alive{number} soon; does not wait for it.
+    // Reports Alive{number} on the relays' thread; does not wait for it.
     void ping(std::uint32_t number);
     std::vector<Event> take_events();
     void stop();
 
   private:
-    struct Door final : sys::Pollable {
-        Door(Relays& owner, DoorId door_id, sys::UniqueFd listening)
-            : relays(owner), id(door_id), socket(std::move(listening)) {}
+    struct Listener final : sys::Pollable {
+        Listener(Relays& owner, ListenerId listener_id, sys::UniqueFd listening)
+            : relays(owner), id(listener_id), socket(std::move(listening)) {}
         void on_ready(std::uint32_t) override { relays.accept(*this); }
         Relays& relays;
-        const DoorId id;
+        const ListenerId id;
         sys::UniqueFd socket;
         sys::UniqueFd waiting;  // accepted, not yet connected
-        RelayId busy = 0;       // the stream that came through it
+        RelayId busy = 0;       // the stream of its current program; 0: none
         sys::TimePoint resume_at = sys::kNever;
     };
-    struct Bell {
+    struct Port {
         RelayId relay;
-        int idle_rings = 0;
-        sys::TimePoint quiet_until = sys::TimePoint::min();
+        int idle_notifications = 0;
+        sys::TimePoint masked_until = sys::TimePoint::min();
     };
     template <typename Function>
     struct Handler final : sys::Pollable {
@@ -114,17 +115,17 @@ class Relays {
     };
 
     void run();
-    void rung();
+    void take_notifications();
     void serve_all();
     void turn(Relay& relay);
     void remove_ended();
-    void accept(Door& door);
-    void listen_again(Door& door);
-    void rest(Door& door, int error);
-    void end_rests();
+    void accept(Listener& listener);
+    void watch(Listener& listener);
+    void pause(Listener& listener, int error);
+    void resume_listeners();
     void report_deferred_closes();
     void release(std::unique_ptr<Relay> relay, std::optional<Ended> told);
-    void reopen_door_of(RelayId relay);
+    void resume_listener_of(RelayId relay);
     void adopt(std::unique_ptr<Relay> relay);
     void report(Event event);
     [[nodiscard]] int timeout_ms() const;
@@ -136,12 +137,12 @@ class Relays {
     std::unique_ptr<sys::Pollable> commands_source_;
     std::unique_ptr<sys::Pollable> doorbell_source_;
     std::map<RelayId, std::unique_ptr<Relay>> relays_;
-    std::map<hypervisor::EventChannelPort, Bell> bells_;
-    std::map<DoorId, std::unique_ptr<Door>> doors_;
-    std::vector<std::unique_ptr<Door>> closed_doors_;
+    std::map<hypervisor::EventChannelPort, Port> ports_;
+    std::map<ListenerId, std::unique_ptr<Listener>> listeners_;
+    std::vector<std::unique_ptr<Listener>> closed_listeners_;
     std::set<RelayId> runnable_;
     std::set<RelayId> announced_;
-    pump::Releaser releaser_;  // ends before the hypervisor's handles do
+    pump::Releaser releaser_;  // destroyed before the hypervisor's handles
     std::mutex mutex_;
     std::vector<Event> events_;
     sys::TimePoint now_ = sys::Clock::now();

@@ -32,24 +32,27 @@ class AddonVchan implements VchanPlane {
   }
 
   connect(
-    door: number,
+    listener: number,
     peer: DomId,
     ringRef: GrantRef,
     eventChannel: EventChannelPort,
   ): Promise<number> {
-    return translatedCall('vchan client', this.#native.connect(door, peer, ringRef, eventChannel));
+    return translatedCall(
+      'vchan client',
+      this.#native.connect(listener, peer, ringRef, eventChannel),
+    );
   }
 
-  openDoor(path: string, mode: number, uid: number, gid: number): number {
-    return translated(path, () => this.#native.openDoor(path, mode, uid, gid));
+  listen(path: string, mode: number, uid: number, gid: number): number {
+    return translated(path, () => this.#native.listen(path, mode, uid, gid));
   }
 
-  closeDoor(door: number): void {
-    this.#native.closeDoor(door);
+  unlisten(listener: number): void {
+    this.#native.unlisten(listener);
   }
 
-  refuse(door: number): void {
-    this.#native.refuse(door);
+  refuse(listener: number): void {
+    this.#native.refuse(listener);
   }
 
   terminate(relay: number): void {

@@ -73,10 +73,10 @@ export type NativeVchanEvent = VchanEvent | { readonly kind: 'alive'; readonly p
 /** addon/binding/vchan.h: raw vchan streams. Errors thrown or rejected carry `code` (errno name). */
 export interface NativeVchan {
   serve(peer: number, order: number, target: Target): Promise<VchanOfferAddress>;
-  connect(door: number, peer: number, ringRef: number, eventChannel: number): Promise<number>;
-  openDoor(path: string, mode: number, uid: number, gid: number): number;
-  closeDoor(door: number): void;
-  refuse(door: number): void;
+  connect(listener: number, peer: number, ringRef: number, eventChannel: number): Promise<number>;
+  listen(path: string, mode: number, uid: number, gid: number): number;
+  unlisten(listener: number): void;
+  refuse(listener: number): void;
   terminate(relay: number): void;
   ping(number: number): void;
   takeEvents(): NativeVchanEvent[];

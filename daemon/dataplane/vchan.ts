@@ -1,7 +1,7 @@
 /**
  * Raw byte streams over libxenvchan channels, for domains without xsock: calls
- * one way, events the other. A *relay* is one channel with one stream; a *door* is a local listener whose
- * clients are connected to a server in another domain, one at a time.
+ * one way, events the other. A *relay* is one channel with one stream; a *listener* is a local socket
+ * whose clients are connected to a server in another domain, one at a time.
  */
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
 import type { Target } from './dataplane.js';
@@ -21,13 +21,13 @@ export type VchanEndReason =
 
 export type VchanEvent =
   /** A client has connected to a listener: connect() or refuse() has to follow. */
-  | { readonly kind: 'wanted'; readonly door: number }
+  | { readonly kind: 'connection-pending'; readonly listener: number }
   /** accept failed (`detail`: out of descriptors, ...); the listener retries in 0.1 s. */
-  | { readonly kind: 'door-error'; readonly door: number; readonly detail: string }
+  | { readonly kind: 'listener-error'; readonly listener: number; readonly detail: string }
   | { readonly kind: 'opened'; readonly relay: number }
   /** As the data plane's event. */
   | { readonly kind: 'ports-resting' }
-  /** Its pages and its port have been released. */
+  /** Its pages and its port have been released, except a client's whose server has yet to notice. */
   | {
       readonly kind: 'ended';
       readonly relay: number;
@@ -52,18 +52,18 @@ export interface VchanPlane {
   /** Grants a channel with rings of 2^order bytes; connects to `target` once a client is there. */
   serve(peer: DomId, order: number, target: Target): Promise<VchanOfferAddress>;
   /** Opens a UNIX listener with these rights (-1 leaves owner or group). */
-  openDoor(path: string, mode: number, uid: number, gid: number): number;
+  listen(path: string, mode: number, uid: number, gid: number): number;
   /** Ends its stream, too. The caller removes the file. */
-  closeDoor(door: number): void;
+  unlisten(listener: number): void;
   /** Connects the waiting client to a server's offer; rejects if the offer was already used. */
   connect(
-    door: number,
+    listener: number,
     peer: DomId,
     ringRef: GrantRef,
     eventChannel: EventChannelPort,
   ): Promise<number>;
   /** The waiting client gets an end-of-file. */
-  refuse(door: number): void;
+  refuse(listener: number): void;
   /** Ends a relay now, or an offer that nobody took. */
   terminate(relay: number): void;
   /** As Dataplane.abandonHypervisor() and settleHypervisor(). */

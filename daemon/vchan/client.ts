@@ -57,12 +57,12 @@ export class VchanClient {
   }
 
   handle(event: VchanEvent): void {
-    if (event.kind === 'wanted' && event.door === this.#listener) {
+    if (event.kind === 'connection-pending' && event.listener === this.#listener) {
       this.#lead().catch((error: unknown) => {
         this.#log.error({ err: error }, 'failed to connect client to vchan server');
         this.#refuse();
       });
-    } else if (event.kind === 'door-error' && event.door === this.#listener) {
+    } else if (event.kind === 'listener-error' && event.listener === this.#listener) {
       this.#log.warn(
         acceptFailure(event.detail),
         'accept failed on the socket of a vchan import; retrying in 100 ms',

@@ -56,7 +56,7 @@ export class VchanListener {
     try {
       if (replaced?.isInPlace !== true) await freeSocketPath(path);
       const made = join(dirname(path), `~v${index}`);
-      return new VchanListener(plane, log, plane.openDoor(made, mode, uid, gid), path, made);
+      return new VchanListener(plane, log, plane.listen(made, mode, uid, gid), path, made);
     } catch (error) {
       removeDirectories(path);
       throw naming(path, error);
@@ -82,7 +82,7 @@ export class VchanListener {
       this.#log.warn({ err: error, path: this.#place }, 'failed to remove the socket');
     }
     removeDirectories(this.#place);
-    this.#plane.closeDoor(this.id);
+    this.#plane.unlisten(this.id);
   }
 
   #lost(): string {

@@ -90,17 +90,17 @@ struct Pair {
     Side server{machine, temp.path, kServer};
     Side client{machine, temp.path, kClient};
     const std::string target = temp.path + "/target";
-    const std::string path = temp.path + "/door";
-    sys::UniqueFd listener = sys::listen_unix(target, 0600, kSame, kSame);
-    vchan::DoorId door = client.relays->open_door(sys::listen_unix(path, 0600, kSame, kSame));
+    const std::string path = temp.path + "/listener";
+    sys::UniqueFd target_listener = sys::listen_unix(target, 0600, kSame, kSame);
+    vchan::ListenerId listener = client.relays->listen(sys::listen_unix(path, 0600, kSame, kSame));
 
-    // What the control plane does: offers, and leads the program that waits to the offer.
+    // As the control plane does: offers, and connects the pending program to the offer.
     vchan::Relays::Offer offer(std::uint16_t order = 12) {
         return server.relays->serve(kClient, order, {false, target, 0});
     }
     void lead(const vchan::Relays::Offer& to) {
-        CHECK(client.take<vchan::Wanted>().door == door);
-        client.relays->connect(door, kServer, to.ring_ref, to.port);
+        CHECK(client.take<vchan::ConnectionPending>().listener == listener);
+        client.relays->connect(listener, kServer, to.ring_ref, to.port);
     }
 };
 

@@ -18,12 +18,12 @@ struct Stock {
     }
     [[nodiscard]] std::byte* bytes() const { return shared->bytes().data(); }
     void takes_the_next() {
-        pair.client.take<vchan::Wanted>();
-        pair.client.relays->connect(pair.door, kServer, shared->refs()[0], port);
+        pair.client.take<vchan::ConnectionPending>();
+        pair.client.relays->connect(pair.listener, kServer, shared->refs()[0], port);
     }
     void ring() { domain.doorbells->notify(port); }
-    // Was it rung within so many milliseconds?
-    bool rung(int milliseconds) {
+    // Whether it is notified within so many milliseconds.
+    bool notified(int milliseconds) {
         pollfd waiting{domain.doorbells->fd(), POLLIN, 0};
         if (::poll(&waiting, 1, milliseconds) != 1) {
             return false;
@@ -50,7 +50,7 @@ struct Stock {
 };
 
 void run_stock() {
-    tap::test("a channel that an earlier client has left is taken on where it stands", [] {
+    tap::test("a channel that an earlier client has left is continued at its indices", [] {
         Pair pair;
         Stock server(pair);
         auto& page = server.page;
@@ -67,23 +67,23 @@ void run_stock() {
         server.ring();
         CHECK(read_some(program.get(), 3) == "yes");
     });
-    tap::test("the next client waits until the server has noticed that this one went", [] {
+    tap::test("the next client waits until the server has noticed that this one left", [] {
         Pair pair;
         Stock server(pair);
         auto& page = server.page;
-        ring::set_bits(page.cli_notify, abi::kNotifyWrite);  // as it slept before
+        ring::set_bits(page.cli_notify, abi::kNotifyWrite);  // as before it went to sleep
         auto first = dial(pair.path);
         server.takes_the_next();
         const auto second = dial(pair.path);
         first.reset();
         pair.client.take<vchan::Ended>();
         CHECK(ring::load_acquire(page.cli_live) == abi::kGone);
-        CHECK(!pair.client.has<vchan::Wanted>());
+        CHECK(!pair.client.has<vchan::ConnectionPending>());
         ring::set_bits(page.cli_notify, abi::kNotifyWrite);
-        pair.client.take<vchan::Wanted>();
+        pair.client.take<vchan::ConnectionPending>();
         CHECK((ring::load_acquire(page.cli_notify) & abi::kNotifyWrite) != 0);
     });
-    tap::test("a server that slept through our first bytes is rung until it reads", [] {
+    tap::test("a server that missed our first notification is notified until it reads", [] {
         Pair pair;
         Stock server(pair);
         auto& page = server.page;
@@ -92,16 +92,16 @@ void run_stock() {
         server.takes_the_next();
         server.written(5);
         for (int i = 0; i < 3; ++i) {
-            CHECK(server.rung(tap::kDeadlineMs));
+            CHECK(server.notified(tap::kDeadlineMs));
         }
         ring::store_release(page.left.cons, 5);
         ring::set_bits(page.cli_notify, abi::kNotifyRead | abi::kNotifyWrite);
         server.ring();
         write_all(program.get(), "second");
         server.written(11);
-        while (server.rung(0)) {
+        while (server.notified(0)) {
         }
-        CHECK(!server.rung(2'500));
+        CHECK(!server.notified(2'500));
     });
     tap::test("rings inside the control page carry bytes: 1 KiB to us, 2 KiB from us", [] {
         Pair pair;

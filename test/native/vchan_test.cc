@@ -1,5 +1,5 @@
 // Raw vchan streams between two domains of a loopback machine, ours on both ends: first and last
-// bytes, one stream after the other, ends of every kind, and a page that lies.
+// bytes, one stream after the other, ends of every kind, and an invalid page.
 #include <sys/resource.h>
 #include <sys/un.h>
 
@@ -16,7 +16,7 @@ void run_streams() {
         const auto offer = pair.offer();
         const auto program = dial(pair.path);
         pair.lead(offer);
-        const auto target = accepted(pair.listener.get());
+        const auto target = accepted(pair.target_listener.get());
         const std::string data = noise(300'000);
         std::thread writer([&] { write_all(program.get(), data); });
         CHECK(read_some(target.get(), data.size()) == data);
@@ -25,12 +25,12 @@ void run_streams() {
         CHECK(read_some(program.get(), data.size()) == data);
         answer.join();
     });
-    tap::test("first bytes: written before anybody was there", [] {
+    tap::test("first bytes: written before the target existed", [] {
         Pair pair;
         const auto program = dial(pair.path);
         write_all(program.get(), "at once");
         pair.lead(pair.offer());
-        const auto target = accepted(pair.listener.get());
+        const auto target = accepted(pair.target_listener.get());
         CHECK(read_some(target.get(), 7) == "at once");
     });
     tap::test("last bytes and end-of-file of the target reach the program", [] {
@@ -38,7 +38,7 @@ void run_streams() {
         const auto offer = pair.offer();
         const auto program = dial(pair.path);
         pair.lead(offer);
-        auto target = accepted(pair.listener.get());
+        auto target = accepted(pair.target_listener.get());
         const std::string data = noise(100'000);
         write_all(program.get(), "?");
         ::shutdown(program.get(), SHUT_WR);
@@ -60,13 +60,13 @@ void run_streams() {
         write_all(program.get(), "last words");
         program.reset();
         pair.lead(offer);
-        const auto target = accepted(pair.listener.get());
+        const auto target = accepted(pair.target_listener.get());
         CHECK(read_some(target.get(), 10) == "last words");
         CHECK(at_end(target.get()));
         CHECK(pair.client.take<vchan::Ended>().bytes_sent == 10);
         CHECK(pair.server.take<vchan::Ended>().bytes_received == 10);
     });
-    tap::test("one stream after the other through one door, in the order of connecting", [] {
+    tap::test("one stream after the other through one listener, in the order of connecting", [] {
         Pair pair;
         std::vector<sys::UniqueFd> programs;
         for (int i = 0; i < 20; ++i) {
@@ -75,7 +75,7 @@ void run_streams() {
         }
         for (int i = 0; i < 20; ++i) {
             pair.lead(pair.offer());
-            const auto target = accepted(pair.listener.get());
+            const auto target = accepted(pair.target_listener.get());
             CHECK(read_some(target.get(), 1) == std::string(1, static_cast<char>('a' + i)));
             programs[static_cast<std::size_t>(i)].reset();
             CHECK(at_end(target.get()));
@@ -85,7 +85,7 @@ void run_streams() {
 }
 
 void run_ends() {
-    tap::test("a target that is not there ends the stream and says why", [] {
+    tap::test("a missing target ends the stream with the reason", [] {
         Pair pair;
         const auto offer =
             pair.server.relays->serve(kClient, 12, {false, pair.temp.path + "/nobody", 0});
@@ -99,22 +99,22 @@ void run_ends() {
     tap::test("a refused program gets an end-of-file, and the next one is asked for", [] {
         Pair pair;
         const auto program = dial(pair.path);
-        CHECK(pair.client.take<vchan::Wanted>().door == pair.door);
-        pair.client.relays->refuse(pair.door);
+        CHECK(pair.client.take<vchan::ConnectionPending>().listener == pair.listener);
+        pair.client.relays->refuse(pair.listener);
         CHECK(at_end(program.get()));
         const auto next = dial(pair.path);
-        CHECK(pair.client.take<vchan::Wanted>().door == pair.door);
+        CHECK(pair.client.take<vchan::ConnectionPending>().listener == pair.listener);
     });
-    tap::test("an offer is good once, and not after its server has gone", [] {
+    tap::test("an offer may be used only once, and not after its server has gone", [] {
         Pair pair;
         const auto offer = pair.offer();
         const auto program = dial(pair.path);
         pair.lead(offer);
-        const auto target = accepted(pair.listener.get());
-        const auto other = pair.client.relays->open_door(
+        const auto target = accepted(pair.target_listener.get());
+        const auto other = pair.client.relays->listen(
             sys::listen_unix(pair.temp.path + "/other", 0600, kSame, kSame));
         const auto second = dial(pair.temp.path + "/other");
-        pair.client.take<vchan::Wanted>();
+        pair.client.take<vchan::ConnectionPending>();
         bool failed = false;
         try {
             pair.client.relays->connect(other, kServer, offer.ring_ref, offer.port);
@@ -125,7 +125,7 @@ void run_ends() {
         write_all(program.get(), "x");
         CHECK(read_some(target.get(), 1) == "x");
     });
-    tap::test("a door rests while there are no descriptors, and says so", [] {
+    tap::test("a listener pauses while there are no descriptors, and reports that", [] {
         Pair pair;
         const sys::UniqueFd program(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         rlimit before{};
@@ -136,17 +136,17 @@ void run_ends() {
         sockaddr_un address{AF_UNIX, {}};
         pair.path.copy(address.sun_path, sizeof address.sun_path - 1);
         CHECK(::connect(program.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-        CHECK(pair.client.take<vchan::DoorError>().door == pair.door);
-        // It is tried again and again, each time after a rest of 0.1 s.
+        CHECK(pair.client.take<vchan::ListenerError>().listener == pair.listener);
+        // It is tried again and again, each time after a pause of 0.1 s.
         const auto begin = sys::Clock::now();
         for (int i = 0; i < 5; ++i) {
-            CHECK(pair.client.take<vchan::DoorError>().detail == "Too many open files");
+            CHECK(pair.client.take<vchan::ListenerError>().detail == "Too many open files");
         }
         CHECK(sys::Clock::now() - begin >= std::chrono::milliseconds(400));
         ::setrlimit(RLIMIT_NOFILE, &before);
-        CHECK(pair.client.take<vchan::Wanted>().door == pair.door);
+        CHECK(pair.client.take<vchan::ConnectionPending>().listener == pair.listener);
     });
-    tap::test("terminate gives everything back", [] {
+    tap::test("terminate releases everything", [] {
         Pair pair;
         for (int i = 0; i < 3; ++i) {
             const auto offer = pair.offer(16);
@@ -176,7 +176,7 @@ void run_hostile() {
         const auto ended = pair.server.take<vchan::Ended>();
         CHECK(ended.reason == End::kCorrupt && ended.detail == "an impossible write index");
     });
-    tap::test("a page whose rings overlap, or that is no page of rings, is not taken", [] {
+    tap::test("a page whose rings overlap, or that describes no channel, is rejected", [] {
         Pair pair;
         for (const auto& [left, right] : {std::pair{10, 10}, {11, 11}, {9, 12}, {12, 21}}) {
             const auto hostile = hypervisor::loopback::connect_loopback(pair.server.dir);
@@ -190,7 +190,7 @@ void run_hostile() {
             page.cli_live = abi::kNoClientYet;
             int error = 0;
             try {
-                pair.client.relays->connect(pair.door, kServer, shared->refs()[0], port);
+                pair.client.relays->connect(pair.listener, kServer, shared->refs()[0], port);
             } catch (const std::system_error& failure) {
                 error = failure.code().value();
             }

@@ -30,14 +30,14 @@ t.test('a stream lives through it, on both ends, and nodes lost meanwhile come b
     {},
     client.directory,
   );
-  const door = `${low.run}/vchan/3/x`;
-  await eventually(() => access(door));
+  const socketPath = `${low.run}/vchan/3/x`;
+  await eventually(() => access(socketPath));
   const answers = async (stream: Socket, question: string): Promise<void> => {
     const answer = once(stream, 'data');
     stream.write(question);
     t.equal(String((await answer)[0]), question);
   };
-  const stream = await dial(door);
+  const stream = await dial(socketPath);
   await answers(stream, 'before');
   const xenstore = await connectXenstore(unixTransport(testbed.xenstored(3)));
   t.teardown(() => xenstore.close());
@@ -58,7 +58,7 @@ t.test('a stream lives through it, on both ends, and nodes lost meanwhile come b
     if ((await xenstore.read(`${PATH}/ring-ref`)) !== ringRef) throw new Error('other numbers');
   });
   stream.destroy();
-  const next = await dial(door);
+  const next = await dial(socketPath);
   await answers(next, 'the next');
   next.destroy();
 });

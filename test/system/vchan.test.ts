@@ -13,7 +13,7 @@ import { output, startServer } from '../support/programs.js';
 import { dial, ended, exchange, hashOf, serve } from '../support/streams.js';
 import { gone, stopDaemon, Testbed } from '../support/testbed.js';
 
-/** Domain 3 offers `target` at data/vchan/x for domain 0, which has a door to it. */
+/** Domain 3 offers `target` at data/vchan/x for domain 0, which has a listener for it. */
 async function pair(t: Test, target: (testbed: Testbed) => string) {
   const testbed = await Testbed.start(t);
   await testbed.introduce(3, 'web');
@@ -22,13 +22,13 @@ async function pair(t: Test, target: (testbed: Testbed) => string) {
     `exports: [{name: x, target: "${target(testbed)}", vchan: [{peer: 0, path: data/vchan/x}]}]\n`,
   );
   const low = await testbed.daemon(0, 'imports: [{peer: 3, service: x, vchan: data/vchan/x}]\n');
-  const door = `${low.run}/vchan/3/x`;
-  await eventually(() => access(door));
-  return { testbed, high, low, door };
+  const socketPath = `${low.run}/vchan/3/x`;
+  await eventually(() => access(socketPath));
+  return { testbed, high, low, socketPath };
 }
 
 t.test('an answer after the end of the question, 20 times in a row', async t => {
-  const { testbed, door } = await pair(t, testbed => `unix:${testbed.path('svc')}`);
+  const { testbed, socketPath } = await pair(t, testbed => `unix:${testbed.path('svc')}`);
   // Answers each line and closes, as HTTP/1.0 did: a raw peer cannot be told of half-closing.
   await serve(t, testbed.path('svc'), socket => {
     socket.once('data', (question: Buffer) => {
@@ -37,14 +37,14 @@ t.test('an answer after the end of the question, 20 times in a row', async t => 
   });
   for (let i = 0; i < 20; i++) {
     const question = randomBytes(50);
-    const answer = await exchange(door, question);
+    const answer = await exchange(socketPath, question);
     t.equal(answer.length, 64 + 200_000);
     t.equal(answer.subarray(0, 64).toString(), hashOf(question));
   }
 });
 
 t.test('programs that connect at the same time are served one after the other', async t => {
-  const { testbed, door } = await pair(t, testbed => `unix:${testbed.path('svc')}`);
+  const { testbed, socketPath } = await pair(t, testbed => `unix:${testbed.path('svc')}`);
   let now = 0;
   let most = 0;
   await serve(t, testbed.path('svc'), socket => {
@@ -56,7 +56,7 @@ t.test('programs that connect at the same time are served one after the other', 
     socket.once('data', (question: Buffer) => socket.end(question));
   });
   const questions = Array.from({ length: 10 }, () => randomBytes(30));
-  const answers = await Promise.all(questions.map(question => exchange(door, question)));
+  const answers = await Promise.all(questions.map(question => exchange(socketPath, question)));
   t.same(answers, questions);
   t.equal(most, 1);
 });
@@ -90,7 +90,7 @@ t.test("a vchan server in another domain's home is refused where it would be", a
 });
 
 t.test('curl and a web server', { skip: installed('curl', 'nginx') }, async t => {
-  const { testbed, door } = await pair(t, testbed => `unix:${testbed.path('web')}`);
+  const { testbed, socketPath } = await pair(t, testbed => `unix:${testbed.path('web')}`);
   const body = randomBytes(300_000).toString('hex');
   writeFileSync(testbed.path('file'), body);
   writeFileSync(
@@ -108,28 +108,31 @@ t.test('curl and a web server', { skip: installed('curl', 'nginx') }, async t =>
     testbed.path('web'),
   );
   for (let i = 0; i < 5; i++) {
-    const got = await output('curl', ['-s', '--unix-socket', door, 'http://web/file']);
+    const got = await output('curl', ['-s', '--unix-socket', socketPath, 'http://web/file']);
     t.equal(got, body, 'the whole file');
   }
 });
 
 t.test('nobody at the other end: the program is refused, the log says why', async t => {
-  const { door, high, low } = await pair(t, testbed => `unix:${testbed.path('nobody')}`);
-  await ended(await dial(door));
+  const { socketPath, high, low } = await pair(t, testbed => `unix:${testbed.path('nobody')}`);
+  await ended(await dial(socketPath));
   await eventually(async () => {
     if (!high.log().includes('target-unavailable')) throw new Error('not logged');
   });
   high.process.child.kill('SIGTERM');
   await high.process.finished;
-  const waiting = connect({ path: door });
+  const waiting = connect({ path: socketPath });
   await ended(waiting);
   t.match(low.log(), /timed out waiting for vchan server/);
 });
 
 t.test('a reload ends what is not configured any more, and nothing else', async t => {
-  const { testbed, low, high, door } = await pair(t, testbed => `unix:${testbed.path('svc')}`);
+  const { testbed, low, high, socketPath } = await pair(
+    t,
+    testbed => `unix:${testbed.path('svc')}`,
+  );
   await serve(t, testbed.path('svc'), socket => void socket.pipe(socket));
-  const stream = await dial(door);
+  const stream = await dial(socketPath);
   stream.write('x');
   await new Promise(resolve => stream.once('data', resolve));
   await high.control.reload();
@@ -140,6 +143,6 @@ t.test('a reload ends what is not configured any more, and nothing else', async 
   const end = ended(stream);
   testbed.writeConfig(0, 'imports: []\n');
   await low.control.reload();
-  await gone(door);
+  await gone(socketPath);
   await end;
 });

@@ -10,7 +10,7 @@ import { VchanClient } from '../../../daemon/vchan/client.js';
 import type { Watch, Xenstore } from '../../../daemon/xenstore/xenstore.js';
 import { eventually } from '../../support/eventually.js';
 
-const DOOR = 1;
+const LISTENER = 1;
 const RELAY = 7;
 
 async function setUp() {
@@ -43,10 +43,10 @@ async function setUp() {
       markerPresent: async () => state.intact,
     },
     { peer: 3 as DomId, vchan: 'data/x', path: '/nowhere', mode: 0o660, uid: -1, gid: -1 },
-    DOOR,
+    LISTENER,
   );
   await client.start();
-  client.handle({ kind: 'wanted', door: DOOR });
+  client.handle({ kind: 'connection-pending', listener: LISTENER });
   await eventually(async () => {
     if (!calls.includes('connect')) throw new Error('not led yet');
   });
