@@ -29,7 +29,7 @@ export interface BrokerContext {
   readonly log: Logger;
   /** For every log line that a peer can cause. */
   readonly logs: PeerLogs;
-  /** For whoever asks for status. */
+  /** For status requests. */
   readonly refusals: Refusals;
   readonly endedStreams: EndedStreams;
   settings(): Settings;

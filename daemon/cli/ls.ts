@@ -5,7 +5,7 @@ import { resolveDomain } from './domain.js';
 import { formatTable, print, printJson } from './output.js';
 import type { Verb } from './verb.js';
 
-/** Where the service can be used, or where it leads and for whom. */
+/** The local sockets of an imported service; target and allow-list of an exported one. */
 function detail(service: ServiceStatus): string {
   const parts: string[] = [];
   if (service.direction === 'exported') {

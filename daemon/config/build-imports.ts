@@ -49,7 +49,7 @@ function buildRule(item: LocatedMap, report: Report): Rule {
     if (home !== undefined && home !== config.peer.domid) {
       report.warn(
         vchanNode.place,
-        `the path is in the home of domain ${home}: whoever may write there decides which channel of domain ${config.peer.domid} is used`,
+        `the path is in the home of domain ${home}: anybody who may write there decides which channel of domain ${config.peer.domid} is used`,
       );
     }
   }
@@ -126,7 +126,7 @@ function checkVchanSockets(rules: readonly Rule[], report: Report): void {
 class TakenAddresses {
   readonly #first = new Map<string, Place>();
 
-  /** Who has it already, or all addresses of its family, or (if it is for all) one of these; else takes it. */
+  /** The rule that already uses it, or all addresses of its family, or (if it is for all) one of these; else registers it. */
   take({ host, port }: TcpAddress, place: Place): Place | undefined {
     const family = host.includes(':') ? 'v6' : 'v4';
     const all = `all ${family} ${port}`;

@@ -90,7 +90,7 @@ export interface ImportConfig {
    * Such a rule matches nothing that a peer's daemon announces; it is for one domid and one service name.
    */
   readonly vchan: string | undefined;
-  /** Undefined for the rule that stands in when there is no `imports` at all. */
+  /** Undefined for the default rule, used when there is no `imports` at all. */
   readonly source: SourcePosition | undefined;
 }
 
@@ -116,7 +116,7 @@ export interface Config {
   readonly peers: readonly PeerConfig[] | undefined;
   readonly directory: DirectoryConfig;
   readonly exports: readonly ExportConfig[];
-  /** In order; without `imports` in the files this is one rule that takes every service. */
+  /** In order; without `imports` in the files this is one rule that matches every service. */
   readonly imports: readonly ImportConfig[];
   readonly limits: DataplaneLimits;
   readonly link: LinkConfig;

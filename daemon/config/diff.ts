@@ -23,7 +23,7 @@ export interface ConfigDiff {
   readonly peers: ListDiff<PeerConfig>;
   /** Peers are listed now and were discovered automatically before, or the other way round. */
   readonly peerDiscoveryChanged: boolean;
-  /** Keys of single settings that changed and take effect at once, or on links and streams to come. */
+  /** Keys of single settings that changed and take effect immediately, or on future links and streams. */
   readonly settings: readonly string[];
   /** Keys of single settings that changed but keep their old value until the daemon is restarted. */
   readonly restart: readonly string[];

@@ -72,7 +72,7 @@ export function readDocument(file: ConfigFile, problems: ConfigProblem[]): Locat
     if (code === 'MULTIPLE_DOCS') report(pos[0], 'a second document', 'one document in a file');
     else report(pos[0], `text that is not YAML (${escapeForDisplay(message)})`, 'valid YAML');
   }
-  // A file that somebody is about to write is empty, too: nothing must not mean "no exports any more".
+  // A file that is being written is empty, too: an empty file must not mean "no exports".
   const reportEmpty = () =>
     report(0, file.text.trim() === '' ? 'an empty file' : 'no setting', SOMETHING);
   if (document.contents === null) {

@@ -27,7 +27,7 @@ export function unknowableNames(config: Config, known: KnownNames): readonly Con
   return warnings(namesNotIn(config, known), shown);
 }
 
-/** Names that no domain has now, though one may come that has. */
+/** Names that no domain has at the moment. */
 export function absentNames(config: Config, known: KnownNames): readonly ConfigWarning[] {
   if (!mayLearn(config, known)) return [];
   const shown = (name: string) =>

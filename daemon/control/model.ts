@@ -13,7 +13,7 @@ import type {
 /** As in the link machine. */
 export type LinkStateName = 'absent' | 'offering' | 'connecting' | 'up' | 'draining' | 'down';
 
-/** A refused stream. Outgoing: a program of this domain had asked for it. */
+/** A refused stream. Outgoing: requested by a program of this domain. */
 export interface RefusedStream {
   readonly direction: StreamDirection;
   /** Peer-controlled where incoming. */
@@ -93,9 +93,9 @@ export type ServiceStatus =
       /** Peer-controlled. */
       readonly name: string | null;
       readonly port: number | null;
-      /** Local sockets that lead to it (paths, or `host:port` for TCP); empty if no import rule takes it. */
+      /** Local sockets that lead to it (paths, or `host:port` for TCP); empty if no import rule matches it. */
       readonly sockets: readonly string[];
-      /** Why there is no socket although a rule takes it; null if all is well. */
+      /** Why there is no socket although a rule matches it; null if all is well. */
       readonly problem: string | null;
     }
   | {

@@ -260,11 +260,11 @@ export interface Dataplane {
   offer(peer: DomId, ringOrder: RingOrder): Promise<Offer>;
   /** Maps what a peer offered (we are the client). Rejects if the offer was already taken. */
   connect(peer: DomId, ringRef: GrantRef, eventChannel: EventChannelPort): Promise<LinkId>;
-  /** A link of this domain with itself, over private memory. It is up at once. */
+  /** A link of this domain with itself, over private memory. It is up immediately. */
   connectSelf(): Promise<LinkId>;
   /**
    * Ends a link. With `drain` > 0 a goodbye is sent and streams get that many milliseconds to end by
-   * themselves; with 0 they are reset at once. Resolves when the pages are given back.
+   * themselves; with 0 they are reset immediately. Resolves when the pages are released.
    */
   closeLink(link: LinkId, drain: number): Promise<void>;
 
@@ -282,14 +282,14 @@ export interface Dataplane {
   counters(): Promise<readonly LinkCounters[]>;
   /** Resets one stream; false if there is none of that id. */
   resetStream(link: LinkId, stream: number): Promise<boolean>;
-  /** New bounds for links and streams to come. */
+  /** New bounds for future links and streams. */
   setLimits(limits: DataplaneLimits): void;
   /** Whether the opening and the orderly close of streams are reported as events; true initially. */
   reportStreams(wanted: boolean): void;
 
   /**
    * The domain was restored from a saved image: its event channels are lost, and Linux does not survive
-   * that they are closed. Nothing is asked of the hypervisor any more; everything else may be closed.
+   * that they are closed. No more calls are made to the hypervisor; everything else may be closed.
    */
   abandonHypervisor(): void;
   /**

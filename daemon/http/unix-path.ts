@@ -9,7 +9,7 @@ import { XsockError } from '../errors.js';
 /** `sun_path` holds 108 bytes, one of them the NUL (unix(7)). */
 export const MAX_SOCKET_PATH = 107;
 
-/** True if somebody accepts connections at `path`; false if the socket there is dead. */
+/** True if a process accepts connections at `path`; false if the socket there is dead. */
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(path);
@@ -27,7 +27,7 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-/** Throws `PATH_TOO_LONG`, or `PATH_TAKEN` if something alive or foreign is there. */
+/** Throws `PATH_TOO_LONG`, or `PATH_TAKEN` if something in use or foreign is there. */
 export async function freeSocketPath(path: string): Promise<void> {
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
     throw new XsockError(

@@ -52,7 +52,7 @@ export interface LinkMachine {
   readonly used: OfferAddress | undefined;
   /** Mapper: what the peer publishes now. */
   readonly offer: OfferAddress | undefined;
-  /** Failures in a row, for the back-off. */
+  /** Consecutive failures, for the back-off. */
   readonly failures: number;
 }
 
@@ -250,7 +250,7 @@ function observed(
   const seen: LinkMachine = { ...machine, offer };
   if (instance === undefined) {
     return {
-      // A result under way belongs to a peer that is gone: its ticket no longer counts.
+      // A pending result belongs to a peer that is gone: its ticket is no longer valid.
       machine: {
         ...seen,
         ticket: machine.ticket + 1,

@@ -125,7 +125,7 @@ export class LinkNodes {
     try {
       await operations.remove(path);
     } catch (error) {
-      // Not even its parent is there; or, after a restore, the home is not ours any more.
+      // Its parent does not exist either; or, after a restore, the home is no longer ours.
       const notThere =
         isXsockError(error, 'XENSTORE', 'ENOENT') || isXsockError(error, 'XENSTORE', 'EACCES');
       if (!notThere) {

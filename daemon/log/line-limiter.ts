@@ -39,17 +39,17 @@ export class LineLimiter {
   mayWrite(kind: string): boolean {
     const account = this.#account(kind);
     const wait = account.lines.take();
-    // While a count is due, lines that come before it are in it.
+    // While a count is pending, further lines are added to it.
     if (wait === 0 && account.timer === undefined) return true;
     account.leftOut += 1;
-    account.timer ??= setTimeout(() => this.#tell(kind, account), wait).unref();
+    account.timer ??= setTimeout(() => this.#report(kind, account), wait).unref();
     return false;
   }
 
   /** Reports all counts now: nothing follows. */
   close(): void {
     for (const [kind, account] of this.#accounts) {
-      if (account.leftOut > 0) this.#tell(kind, account);
+      if (account.leftOut > 0) this.#report(kind, account);
     }
     this.#accounts.clear();
   }
@@ -64,7 +64,7 @@ export class LineLimiter {
     return account;
   }
 
-  #tell(kind: string, account: Account): void {
+  #report(kind: string, account: Account): void {
     clearTimeout(account.timer);
     account.timer = undefined;
     account.lines.take();

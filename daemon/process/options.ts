@@ -13,7 +13,7 @@ export const USAGE = `usage: xsockd [options]
 
   --config FILE            configuration (default ${DEFAULT_CONFIG_PATH})
   --run DIR                run directory; overrides the configuration's
-  --hypervisor KIND        xen or loopback; by itself: loopback if a directory is given, else xen
+  --hypervisor KIND        xen or loopback; default: loopback if a directory is given, else xen
   --loopback DIR           this domain's directory of a loopback machine, <machine>/domains/<domid>
                            (environment: XSOCK_LOOPBACK)
   --log-level LEVEL        trace, debug, info, warn, error, fatal or silent; overrides the configuration's
@@ -22,8 +22,8 @@ export const USAGE = `usage: xsockd [options]
   --help                   print this text and exit
 
 Signals: SIGHUP reads the configuration again, SIGUSR1 logs the status, SIGTERM and SIGINT end the
-daemon in order, a second one within half a second, cutting open streams.
-Exit codes: 0 ended in order, 1 failure, 2 wrong command line, 69 the hypervisor cannot be reached or
+daemon in order, a second one within half a second, resetting open streams.
+Exit codes: 0 orderly end, 1 failure, 2 usage error, 69 the hypervisor cannot be reached or
 is gone, 75 another daemon has the domain or the run directory, 78 the configuration cannot be used.`;
 
 /** Settings of the configuration that the command line overrides; they persist across reloads. */
@@ -85,7 +85,7 @@ function usage(message: string): XsockError {
   return new XsockError('USAGE', `${message} (${HELP})`);
 }
 
-/** Absolute; with room for the sockets below it. */
+/** Absolute; short enough for the sockets below it. */
 function runOf(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   const run = resolve(text);

@@ -54,17 +54,17 @@ export class Notifier {
 
   /** The daemon serves; also after a reload, whether it changed anything or not. Starts the watchdog. */
   ready(status: string): void {
-    this.#tell('READY=1', `STATUS=${oneLine(status)}`);
+    this.#send('READY=1', `STATUS=${oneLine(status)}`);
     this.#startWatchdog();
   }
 
   reloading(): void {
     // Type=notify-reload needs the time; Type=notify ignores it.
-    this.#tell('RELOADING=1', `MONOTONIC_USEC=${this.#options.monotonic()}`);
+    this.#send('RELOADING=1', `MONOTONIC_USEC=${this.#options.monotonic()}`);
   }
 
   stopping(status: string): void {
-    this.#tell('STOPPING=1', `STATUS=${oneLine(status)}`);
+    this.#send('STOPPING=1', `STATUS=${oneLine(status)}`);
   }
 
   /** Ends the watchdog notifications; sends nothing. */
@@ -99,10 +99,10 @@ export class Notifier {
     }
     this.#asking = false;
     this.#silent = false;
-    if (this.#watchdog !== undefined) this.#tell('WATCHDOG=1');
+    if (this.#watchdog !== undefined) this.#send('WATCHDOG=1');
   }
 
-  #tell(...lines: readonly string[]): void {
+  #send(...lines: readonly string[]): void {
     if (this.#socket === undefined) return;
     try {
       this.#options.send(this.#socket, lines.join('\n'));

@@ -41,7 +41,7 @@ export class VchanListener {
   }
 
   /**
-   * Listens beside `settings.path`, where at most `replaced` may be; `index` tells those apart that are
+   * Listens beside `settings.path`, where at most `replaced` may be; `index` distinguishes those that are
    * made at the same time. Throws `PATH_TAKEN`, `PATH_TOO_LONG`, `FILE_ACCESS` or `DATAPLANE`.
    */
   static async open(

@@ -48,7 +48,7 @@ export class XenstoreClient implements Xenstore {
   /** Attempts to reconnect since the listeners were last informed of a connection. */
   #attempts = 0;
   /** The last state reported to the listeners. */
-  #told = true;
+  #reported = true;
   #closed = false;
 
   constructor(transport: XenstoreTransport, options: XenstoreOptions = {}) {
@@ -150,13 +150,13 @@ export class XenstoreClient implements Xenstore {
     if (this.#closed) {
       return;
     }
-    this.#tell(false);
+    this.#report(false);
     this.#scheduleReconnect();
   }
 
-  #tell(connected: boolean): void {
-    if (connected !== this.#told) {
-      this.#told = connected;
+  #report(connected: boolean): void {
+    if (connected !== this.#reported) {
+      this.#reported = connected;
       for (const listener of this.#connectionListeners) listener(connected);
     }
   }
@@ -188,7 +188,7 @@ export class XenstoreClient implements Xenstore {
     // Gone again meanwhile: #lost() has then started over.
     if (connection !== undefined && connection === this.#connection) {
       this.#attempts = 0;
-      this.#tell(true);
+      this.#report(true);
     }
   }
 }

@@ -79,7 +79,7 @@ export class Connection {
 
   #sendEvent(path: string, token: string): void {
     const payload = joinFields([path, token]);
-    // A token may be as long as a payload: such an event cannot be told.
+    // A token may be as long as a payload: such an event cannot be sent.
     if (payload.length <= MAX_PAYLOAD) {
       this.#send(
         encodeMessage({ type: MessageType.watchEvent, requestId: 0, transaction: 0, payload }),

@@ -107,9 +107,9 @@ function directoryPart(call: Call): Buffer {
     throw new StoreError('EINVAL');
   }
   const head = joinFields([String(node.generation)]);
-  const room = MAX_PAYLOAD - head.length;
+  const space = MAX_PAYLOAD - head.length;
   const rest = names.subarray(offset);
-  const cut = rest.length <= room ? rest.length : rest.lastIndexOf(0, room - 1) + 1;
+  const cut = rest.length <= space ? rest.length : rest.lastIndexOf(0, space - 1) + 1;
   return Buffer.concat([head, rest.subarray(0, cut)]);
 }
 

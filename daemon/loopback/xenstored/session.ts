@@ -51,7 +51,7 @@ export class Session {
   /** The request was answered: a new watch fires once, and never before its answer, as with Xen's xenstoreds. */
   fireFresh(): void {
     for (const watch of this.#fresh.splice(0)) {
-      this.#tell(watch, watch.path);
+      this.#notify(watch, watch.path);
     }
   }
 
@@ -75,7 +75,7 @@ export class Session {
         watch.path === path ||
         (!change.exact && (watch.path === '/' || path.startsWith(`${watch.path}/`)));
       if (concerns && mayRead(change.node, this.domid)) {
-        this.#tell(watch, path);
+        this.#notify(watch, path);
       }
     }
   }
@@ -87,12 +87,12 @@ export class Session {
     }
     for (const watch of this.#watches) {
       if (watch.path === path) {
-        this.#tell(watch, path);
+        this.#notify(watch, path);
       }
     }
   }
 
-  #tell(watch: SessionWatch, path: string): void {
+  #notify(watch: SessionWatch, path: string): void {
     const { relativeTo } = watch;
     const shown =
       relativeTo !== undefined && path.startsWith(`${relativeTo}/`)

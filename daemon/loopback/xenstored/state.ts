@@ -31,7 +31,7 @@ export interface Observer {
   changed(change: Change): void;
 }
 
-/** On whose behalf. */
+/** The domain that it acts for. */
 export interface Actor {
   readonly domid: number;
   readonly limits: XenstoredLimits;

@@ -58,7 +58,7 @@ export class Store {
       ...IGNORING,
       changed: change => changes.push(change),
     });
-    this.#tell(changes);
+    this.#notify(changes);
   }
 
   startTransaction(session: Session): number {
@@ -80,7 +80,7 @@ export class Store {
     if (commit) {
       const { state, changes } = transaction.commit(this.#state);
       this.#state = state;
-      this.#tell(changes);
+      this.#notify(changes);
     }
   }
 
@@ -128,7 +128,7 @@ export class Store {
     return total;
   }
 
-  #tell(changes: readonly Change[]): void {
+  #notify(changes: readonly Change[]): void {
     for (const change of changes) {
       for (const session of this.#sessions) {
         session.onChange(change);
