@@ -33,19 +33,21 @@ using hypervisor::loopback::Operation;
 using hypervisor::loopback::Request;
 using hypervisor::loopback::Response;
 
-// While one of these exists, the process is out of descriptors.
-class NoDescriptors {
+// While one of these exists, the process can open two more descriptors: what UBSan needs to check
+// the type of an exception.
+class TwoDescriptors {
   public:
-    NoDescriptors() {
+    TwoDescriptors() {
         CHECK(::getrlimit(RLIMIT_NOFILE, &before_) == 0);
         const sys::UniqueFd lowest(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-        rlimit none = before_;
-        none.rlim_cur = static_cast<rlim_t>(lowest.get());
-        CHECK(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+        const sys::UniqueFd next(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        rlimit few = before_;
+        few.rlim_cur = static_cast<rlim_t>(next.get()) + 1;
+        CHECK(::setrlimit(RLIMIT_NOFILE, &few) == 0);
     }
-    NoDescriptors(const NoDescriptors&) = delete;
-    NoDescriptors& operator=(const NoDescriptors&) = delete;
-    ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+    TwoDescriptors(const TwoDescriptors&) = delete;
+    TwoDescriptors& operator=(const TwoDescriptors&) = delete;
+    ~TwoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
 
   private:
     rlimit before_{};
@@ -93,20 +95,19 @@ void no_room_for_an_answer() {
     MachineByHand machine(root.path + "/hypercall");
     Hypercall hypercall(root.path + "/hypercall");
     machine.accept();
-    const auto expect = [&](Operation operation, std::uint32_t value, bool with_descriptor) {
+    const auto expect = [&](Operation operation, std::uint32_t value, std::size_t descriptors) {
         const Request request = machine.next();
         CHECK(request.operation == static_cast<std::uint32_t>(operation));
-        const int descriptor = machine.connections.at(0).get();
-        machine.answer(value, std::span(&descriptor, with_descriptor ? 1 : 0));
+        machine.answer(value, std::vector<int>(descriptors, machine.connections.at(0).get()));
         return request;
     };
     std::thread answering([&] {
-        expect(Operation::kAllocateUnbound, 7, true);
-        CHECK(expect(Operation::kClosePort, 0, false).port == 7);
-        expect(Operation::kShare, 8, true);
+        expect(Operation::kAllocateUnbound, 7, 3);
+        CHECK(expect(Operation::kClosePort, 0, 0).port == 7);
+        expect(Operation::kShare, 8, 1);
     });
     {
-        const NoDescriptors none;
+        const TwoDescriptors few;
         CHECK(errno_of([&] { hypercall.call(of(Operation::kAllocateUnbound), "call"); }) == EMFILE);
     }
     const auto answer = hypercall.call(of(Operation::kShare), "call");

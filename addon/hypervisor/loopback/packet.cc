@@ -45,6 +45,7 @@ Packet receive_packet(int socket, std::span<std::byte> buffer, std::size_t max_f
         packet.error = EPROTO;
     } else if ((message.msg_flags & MSG_CTRUNC) != 0) {
         packet.error = EMFILE;
+        packet.fds.clear();  // an incomplete set is of no use to anybody
     }
     return packet;
 }
