@@ -56,7 +56,7 @@ class Peer {
             .copy_from(std::as_bytes(std::span(frame)));
         prod_ += static_cast<std::uint32_t>(frame.size());
         ring::store_release(page().right.prod, prod_);
-        ring();
+        notify_if_requested(abi::kNotifyWrite);
         return true;
     }
     bool hello() {
@@ -81,7 +81,7 @@ class Peer {
     void claim(int bytes) {
         prod_ += static_cast<std::uint32_t>(bytes);
         ring::store_release(page().right.prod, prod_);
-        ring();
+        notify();
     }
     // Bytes that the victim claims to have in the ring.
     std::uint32_t used() { return ring::load_acquire(page().left.prod) - cons_; }
@@ -93,7 +93,7 @@ class Peer {
             .copy_to(std::as_writable_bytes(std::span(into).subspan(old)));
         cons_ += length;
         ring::store_release(page().left.cons, cons_);
-        ring();
+        notify_if_requested(abi::kNotifyRead);
     }
     // The next frame's header; empty if none comes within ten seconds. `payload` is set to its own.
     std::optional<abi::FrameHeader> receive(std::string* payload = nullptr) {
@@ -149,7 +149,14 @@ class Peer {
         return {reinterpret_cast<const char*>(&value), sizeof value};
     }
     abi::ControlPage& page() { return memory_.page(); }
-    void ring() { hypervisor_.doorbells->notify(port); }
+    void notify() { hypervisor_.doorbells->notify(port); }
+    // Only on request: a notification for each frame would fill the socket of the event channel,
+    // and then the next request would go unanswered (hypervisor/loopback/doorbells.cc).
+    void notify_if_requested(std::uint8_t act) {
+        if (ring::take_bits(page().srv_notify, act) != 0) {
+            notify();
+        }
+    }
 
     hypervisor::Hypervisor hypervisor_;
 
