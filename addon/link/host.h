@@ -41,6 +41,10 @@ class Host {
     // only after a send has found the socket's buffer full: otherwise every read of the local
     // program would wake the pump.
     virtual void watch_output(sys::Pollable& pollable, int fd) = 0;
+    // No event names the pollable of this socket any more. To be called before the socket is
+    // closed: a process that is being forked (getent) has a copy of it until it calls exec, and as
+    // long as there is one, close() alone does not end the registration (epoll(7), questions, 6).
+    virtual void unwatch(int fd) noexcept = 0;
     // Deletes a stream at the end of the loop's turn: epoll events that were already fetched may
     // still point to it.
     virtual void defer_delete(std::unique_ptr<Stream> stream) = 0;

@@ -281,6 +281,7 @@ void Link::close_socket(Stream& stream, bool abort) {
         host_.linger(std::move(stream.fd), identity_.peer_domid);
         return;
     }
+    host_.unwatch(stream.fd.get());
     stream.fd.reset();
 }
 

@@ -69,6 +69,7 @@ void LingerSet::Socket::on_ready(std::uint32_t) {
 // The object stays until the end of the turn: epoll events that were already fetched may still
 // point to it.
 void LingerSet::end(Socket& socket) {
+    epoll_.remove(socket.fd.get());  // before it is closed: see Host::unwatch
     socket.fd.reset();
     ended_.splice(ended_.end(), sockets_[socket.of_peer], socket.place);
 }
@@ -91,6 +92,7 @@ void LingerSet::close_due(sys::TimePoint now) noexcept {
             Socket& socket = sockets.front();
             const int unsent = unsent_bytes(socket.fd.get());
             if (until_ == Until::kFirstBytes || unsent >= socket.unsent) {
+                epoll_.remove(socket.fd.get());
                 sockets.pop_front();
                 continue;
             }

@@ -34,6 +34,8 @@ class Orphans final : public link::StreamOwner {
             host_.budget().release(stream.window);
             if (stream.tcp && !stream.end_seen) {
                 host_.linger(std::move(stream.fd), orphan.peer);
+            } else {
+                host_.unwatch(stream.fd.get());
             }
             return true;
         });

@@ -302,6 +302,7 @@ Pump::Entry& Pump::find(LinkId id) {
 void Pump::close_listeners_of(LinkId id) {
     for (auto it = listeners_.begin(); it != listeners_.end();) {
         if (it->second->link == id) {
+            epoll_.remove(it->second->fd.get());
             it->second->fd.reset();
             closed_listeners_.push_back(std::move(it->second));
             it = listeners_.erase(it);

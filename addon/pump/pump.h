@@ -133,6 +133,7 @@ class Pump final : public link::Host {
     [[nodiscard]] link::Budget& budget() noexcept override { return shared_->budget; }
     void watch(sys::Pollable& pollable, int fd, bool output) override;
     void watch_output(sys::Pollable& pollable, int fd) override;
+    void unwatch(int fd) noexcept override { epoll_.remove(fd); }
     void defer_delete(std::unique_ptr<link::Stream> stream) override {
         retired_.push_back(std::move(stream));
     }

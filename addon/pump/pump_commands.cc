@@ -71,6 +71,7 @@ void Pump::unlisten(ListenerId id) {
     commands_.call([&] {
         const auto it = listeners_.find(id);
         if (it != listeners_.end()) {
+            epoll_.remove(it->second->fd.get());
             it->second->fd.reset();
             closed_listeners_.push_back(std::move(it->second));
             listeners_.erase(it);

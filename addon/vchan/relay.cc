@@ -57,6 +57,7 @@ void Relay::hang_up() noexcept {
     if (fd_.valid()) {
         // Bytes that were sent stay readable, followed by an end-of-file.
         ::shutdown(fd_.get(), SHUT_WR);
+        epoll_.remove(fd_.get());  // before it is closed: see link::Host::unwatch
         fd_.reset();
     }
     channel_->mark_gone();

@@ -305,6 +305,7 @@ void Relays::unlisten(ListenerId listener_id) {
         if (relays_.contains(listener->second->busy)) {
             relays_.at(listener->second->busy)->terminate();
         }
+        epoll_.remove(listener->second->socket.get());
         listener->second->socket.reset();
         closed_listeners_.push_back(std::move(listener->second));
         listeners_.erase(listener);
