@@ -83,7 +83,8 @@ t.test('it is a terminal whose output is stopped', { skip: installed('python3') 
   const pid = Number(line);
   const ended = once(python, 'exit');
   t.teardown(() => {
-    if (python.exitCode === null) process.kill(pid, 'SIGKILL');
+    // With it goes the terminal; a daemon that is left ends with its machine.
+    python.kill('SIGKILL');
   });
   const path = `${run}/0/echo`;
   await eventually(async () => lstatSync(path));

@@ -5,7 +5,7 @@ import type { Test } from 'tap';
 import { LAB, type LabOptions, prepared, XenLab } from './lab.js';
 
 /** Milliseconds: far more than a boot with all cases takes. */
-const LIMIT = 1_200_000;
+const LIMIT = 1_700_000;
 
 export async function bootFor(
   t: Test,
