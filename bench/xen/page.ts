@@ -135,7 +135,7 @@ guests under QEMU **without hardware virtualisation**: every instruction is emul
 a page fault or a copy costs beside each other is not what it is on a processor. The figures are good as
 ratios within this one boot, not as times.
 
-The same program is client and server in all ways. \`vchan-socket-proxy\` is Debian's, started anew for each
+The same program is client and server in all ways. \`vchan-socket-proxy\` is Debian's, restarted for each
 measurement; TCP goes through netfront and netback, between guests also through the bridge in domain 0.
 Medians of ${results.repetitions} repetitions, all ways in each; in brackets how many times better xsock was in the
 same repetition.
