@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <mutex>
 
 #include "domain.h"
 #include "programs.h"
@@ -100,14 +101,21 @@ class DeferringDoorbells final : public hypervisor::Doorbells {
                                                   hypervisor::EventChannelPort port) override {
         return real_->bind_interdomain(peer, port);
     }
-    void close(hypervisor::EventChannelPort port) noexcept override { deferred_.push_back(port); }
+    void close(hypervisor::EventChannelPort port) noexcept override {
+        const std::lock_guard lock(mutex_);
+        deferred_.push_back(port);
+    }
     void notify(hypervisor::EventChannelPort port) noexcept override { real_->notify(port); }
     std::size_t drain(std::span<hypervisor::EventChannelPort> out) override {
         return real_->drain(out);
     }
     void unmask(hypervisor::EventChannelPort port) noexcept override { real_->unmask(port); }
-    [[nodiscard]] std::size_t deferred_closes() const noexcept override { return deferred_.size(); }
+    [[nodiscard]] std::size_t deferred_closes() const noexcept override {
+        const std::lock_guard lock(mutex_);
+        return deferred_.size();
+    }
     void close_deferred() noexcept override {
+        const std::lock_guard lock(mutex_);
         for (const auto port : deferred_) {
             real_->close(port);
         }
@@ -116,6 +124,7 @@ class DeferringDoorbells final : public hypervisor::Doorbells {
 
   private:
     std::unique_ptr<Doorbells> real_;
+    mutable std::mutex mutex_;  // the releaser closes ports too
     std::vector<hypervisor::EventChannelPort> deferred_;
 };
 
