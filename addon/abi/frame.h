@@ -26,6 +26,7 @@ enum class FrameType : std::uint8_t {
     kShutdown = 20,  // flags: kShutdownSend, kShutdownReceive
     kReset = 21,     // argument: ResetReason; the stream is over
     kCredit = 22,    // argument: bytes that the receiver of this frame may send in addition
+    kTest = 255,     // no effect; needs Feature::kTest (abi/features.h)
 };
 
 // Flags of kShutdown, as in virtio-vsock: the sender of the frame ...
@@ -63,7 +64,7 @@ struct Hello {
     std::uint32_t domid;           // the sender's
     std::uint32_t peer_domid;      // the receiver's, as the sender knows it
     std::uint32_t initial_window;  // bytes that the receiver may send on each new stream
-    std::uint64_t features;        // bits; none is defined in version 1
+    std::uint64_t features;        // bits: abi/features.h
     std::uint8_t instance[16];     // random, new at each start of the sender
     std::uint32_t max_payload;     // largest payload that the sender takes
     std::uint32_t max_streams;     // streams that the receiver may have open towards the sender

@@ -49,7 +49,7 @@ enum class Refusal : std::uint8_t {
 struct LinkUp {
     LinkId link;
     std::uint16_t version;
-    std::uint64_t features;
+    std::uint64_t features;  // negotiated: abi/features.h
     std::array<std::uint8_t, 16> instance;
     unsigned lanes_to_offer;  // further lanes that both sides support; 0 if the peer offers them
 };

@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "abi/features.h"
 #include "abi/frame.h"
 #include "link/channel.h"
 #include "link/host.h"
@@ -48,6 +49,7 @@ struct Identity {
     std::uint32_t domid;
     std::uint32_t peer_domid;
     std::array<std::uint8_t, 16> instance;
+    abi::FeatureSet features;  // that we support
 };
 
 struct LinkCounters {
@@ -216,6 +218,7 @@ class Link final : public StreamOwner {
     IntrusiveList<Connecting, &Connecting::hook> connecting_;  // targets not reached yet
 
     // From the peer's HELLO.
+    abi::FeatureSet features_;  // negotiated
     std::uint32_t peer_window_ = 0;
     std::uint32_t peer_max_payload_ = 0;
     std::uint32_t peer_max_streams_ = 0;

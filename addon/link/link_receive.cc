@@ -81,6 +81,9 @@ void Link::handle(const FrameView& frame) {
             return;
         }
         handle_hello(frame);
+    } else if (!features_.contains(abi::required_for(frame.header.type, frame.header.flags))) {
+        corrupt("frame type " + std::to_string(static_cast<int>(frame.header.type)) +
+                " or a flag of it was not negotiated");
     } else if (frame.header.stream == 0) {
         handle_link_frame(frame);
     } else {
@@ -122,13 +125,14 @@ void Link::handle_hello(const FrameView& frame) {
         down(DownReason::kIdentity, "the peer has another instance than on the first lane");
         return;
     }
+    features_ = identity_.features & abi::FeatureSet(hello.features);
     peer_window_ = hello.initial_window;
     peer_max_payload_ = std::min(hello.max_payload, abi::kMaxPayload);
     peer_max_streams_ = hello.max_streams;
     state_ = LinkState::kUp;
     lanes_agreed_ = std::clamp<std::uint32_t>(hello.max_lanes, 1, lanes().max_lanes);
     const bool offers = lane() == 0 && channel_.role() == Role::kServer;
-    LinkUp up{id_, version, hello.features, {}, offers ? lanes_agreed_ - 1 : 0};
+    LinkUp up{id_, version, features_.bits(), {}, offers ? lanes_agreed_ - 1 : 0};
     std::memcpy(up.instance.data(), hello.instance, up.instance.size());
     if (lane() == 0) {
         lanes().peer_instance = up.instance;
@@ -150,6 +154,8 @@ void Link::handle_link_frame(const FrameView& frame) {
             break;
         case abi::FrameType::kServices:
             handle_services(frame);
+            break;
+        case abi::FrameType::kTest:
             break;
         case abi::FrameType::kPing:
             pong_wanted_ = frame.header.argument;

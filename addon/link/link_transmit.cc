@@ -1,6 +1,7 @@
 // The sending half of a link: puts frames into the ring. Streams are served round-robin, one DATA
 // frame each, so that a bulk stream delays an interactive one by no more than one frame of every
 // other stream. Pump thread only.
+#include <cassert>
 #include <cstring>
 
 #include "link/link.h"
@@ -115,6 +116,7 @@ bool Link::send_link_frames() {
         hello.domid = identity_.domid;
         hello.peer_domid = identity_.peer_domid;
         hello.initial_window = kInitialWindow;
+        hello.features = identity_.features.bits();
         std::memcpy(hello.instance, identity_.instance.data(), sizeof hello.instance);
         hello.max_payload = abi::kMaxPayload;
         announced_streams_ = host_.limits().streams_per_peer;
@@ -307,6 +309,7 @@ bool Link::send_data(Stream& stream, std::size_t max_length) {
 
 bool Link::send_frame(abi::FrameType type, std::uint8_t flags, StreamId stream,
                       std::uint32_t argument, std::span<const std::byte> payload) {
+    assert(features_.contains(abi::required_for(type, flags)));
     ring::Producer& ring = channel_.producer();
     const abi::FrameHeader header{
         static_cast<std::uint32_t>(payload.size()), type, flags, 0, stream, argument};

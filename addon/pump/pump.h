@@ -29,6 +29,7 @@ namespace xsock::pump {
 struct PumpOptions {
     std::uint32_t domid = 0;
     std::array<std::uint8_t, 16> instance{};
+    abi::FeatureSet features = abi::kSupportedFeatures;
     link::Limits limits;
     std::size_t memory_total = std::size_t{512} << 20;
     link::Timings timings;

@@ -22,7 +22,7 @@ void Pump::adopt(LinkId id, hypervisor::DomId peer, link::ChannelMemory&& memory
     if (!lane_ref.lanes->join()) {
         sys::throw_errno("link", ENOLINK);
     }
-    const link::Identity identity{options_.domid, peer, options_.instance};
+    const link::Identity identity{options_.domid, peer, options_.instance, options_.features};
     now_ = sys::Clock::now();
     Entry& entry = links_[id];
     entry.link = std::make_unique<link::Link>(*this, id, identity, std::move(memory),

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "abi/control_page.h"
+#include "abi/features.h"
 #include "abi/frame.h"
 #include "link/link.h"
 #include "tap.h"
@@ -84,6 +85,8 @@ const Number kNumbers[] = {
     ENUMERATOR(FrameType, kShutdown),
     ENUMERATOR(FrameType, kReset),
     ENUMERATOR(FrameType, kCredit),
+    ENUMERATOR(FrameType, kTest),
+    ENUMERATOR(Feature, kTest),
     CONSTANT(kServicesMore),
     CONSTANT(kShutdownSend),
     CONSTANT(kShutdownReceive),

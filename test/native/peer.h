@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "abi/features.h"
 #include "abi/frame.h"
 #include "hypervisor/loopback/connect.h"
 #include "hypervisor/loopback/machine.h"
@@ -59,13 +60,14 @@ class Peer {
         notify_if_requested(abi::kNotifyWrite);
         return true;
     }
-    bool hello() {
+    bool hello(std::uint64_t features = 0) {
         abi::Hello hello{};
         std::memcpy(hello.magic, abi::kHelloMagic, sizeof hello.magic);
         hello.version_min = abi::kVersionMin;
         hello.version_max = abi::kVersionMax;
         hello.domid = 3;
         hello.initial_window = 1U << 30;
+        hello.features = features;
         hello.max_payload = abi::kMaxPayload;
         hello.max_streams = 100;
         return send(FrameType::kHello, 0, bytes_of(hello));
@@ -174,7 +176,8 @@ class Peer {
 
 // Domain 0 with a pump whose events stay queued until the test takes them; domain 3 is the peer.
 struct Stage {
-    explicit Stage(std::size_t memory_total = 1 << 20, std::uint32_t streams_per_peer = 100) {
+    explicit Stage(std::size_t memory_total = 1 << 20, std::uint32_t streams_per_peer = 100,
+                   abi::FeatureSet features = abi::kSupportedFeatures) {
         for (const std::uint16_t domid : {std::uint16_t{0}, std::uint16_t{3}}) {
             std::filesystem::create_directories(dir(domid));
             machine.introduce(domid, dir(domid) + "/hypercall");
@@ -182,6 +185,7 @@ struct Stage {
         pump::PumpOptions options;
         options.memory_total = memory_total;
         options.limits.streams_per_peer = streams_per_peer;
+        options.features = features;
         pump = std::make_unique<pump::Pumps>(
             hypervisor_handles(1,
                                [this] { return hypervisor::loopback::connect_loopback(dir(0)); }),
