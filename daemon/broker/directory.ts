@@ -1,10 +1,10 @@
 /** Which guests may read domain 0's directory of the host's domains: those of `directory.publish`, as they appear and vanish. */
 import type { Logger } from 'pino';
+import { retryDelay } from '../backoff.js';
 import type { DirectoryConfig } from '../config/config.js';
 import { DirectoryPublisher, type Readers } from '../discovery/directory-publisher.js';
 import type { KnownDomain } from '../discovery/domains.js';
 import { isXsockError } from '../errors.js';
-import { retryDelay } from '../link/backoff.js';
 import { selectsPeer } from '../policy/decide.js';
 import { Retry } from '../retry.js';
 import type { Xenstore } from '../xenstore/xenstore.js';

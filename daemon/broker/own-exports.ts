@@ -3,10 +3,11 @@
  * cannot map a domain's own grants. As with any other domain's services, import rules say which appear and
  * who may use their sockets. A link with itself that ends is re-created.
  */
+
+import { retryDelay, SETTLED_MS } from '../backoff.js';
 import type { DataplaneEvent } from '../dataplane/dataplane.js';
 import { messageOf } from '../errors.js';
 import type { LinkId } from '../ids.js';
-import { retryDelay, SETTLED_MS } from '../link/backoff.js';
 import { describeDown } from '../link/machine.js';
 import type { LinkEnd } from '../link/supervisor.js';
 import { compileExports } from '../policy/compile.js';

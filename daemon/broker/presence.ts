@@ -3,10 +3,10 @@
  * back, and when another program has rewritten the domain's home.
  */
 import type { Logger } from 'pino';
+import { retryDelay } from '../backoff.js';
 import { HomeWatch } from '../discovery/home-watch.js';
 import { isXsockError } from '../errors.js';
 import type { DomId } from '../ids.js';
-import { retryDelay } from '../link/backoff.js';
 import { Retry } from '../retry.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 import type { XenstoreMarker } from './xenstore-marker.js';

@@ -2,7 +2,7 @@
 import type { DataplaneEvent } from '../dataplane/dataplane.js';
 import type { DomId } from '../ids.js';
 import type { PeerLogs } from '../log/peer-logs.js';
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 import { describeRefusal } from './stream-words.js';
 
 export type StreamEvent = Extract<

@@ -2,7 +2,7 @@
 import type { ControlModel } from '../control/model.js';
 import { XsockError } from '../errors.js';
 import { parseDomId } from '../ids.js';
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 
 /**
  * The domid that `text` means. A name is looked up among this domain and its peers. Throws

@@ -1,7 +1,7 @@
 /** What `xsock help` says, and how a wrong command line is answered. */
 import { nearest } from '../config/nearest.js';
 import { XsockError } from '../errors.js';
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 import type { Verb } from './verb.js';
 import { HELP, LOOPBACK, VERBS, verbNames } from './verbs.js';
 

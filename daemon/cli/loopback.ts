@@ -5,7 +5,7 @@ import { type DomId, parseDomId } from '../ids.js';
 import { MachineClient } from '../loopback/client.js';
 import { runLoopbackMachine } from '../loopback/run.js';
 import { parseOptions as parseStrict } from '../process/parse-options.js';
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 
 const USAGE = `usage: xsock loopback run --dir DIR
        xsock loopback introduce --dir DIR --name NAME [--domid N] [--json]

@@ -1,5 +1,5 @@
 /** How the command line shows things. What is printed here cannot move a terminal's cursor. */
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 
 /** Longest cell: a configuration path may be long, no sensible text is longer. */
 const CELL_MAX = 256;

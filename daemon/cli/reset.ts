@@ -1,7 +1,7 @@
 /** `xsock reset`: resets a stream. */
 import { ControlClient } from '../control/client.js';
 import { XsockError } from '../errors.js';
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 import { resolveDomain } from './domain.js';
 import { print, printJson } from './output.js';
 import type { Verb } from './verb.js';

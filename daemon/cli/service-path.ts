@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { XsockError } from '../errors.js';
 import { parseDomId } from '../ids.js';
-import { escapeForDisplay, isDomainName, parseServiceName } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
+import { isDomainName, parseServiceName } from '../text/names.js';
 
 const PORT_MAX = 65_535;
 

@@ -1,7 +1,7 @@
 /** `xsock status`: the daemon, and its link with each peer. */
 import { ControlClient } from '../control/client.js';
 import type { DaemonStatus, PeerStatus } from '../control/model.js';
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 import {
   formatAge,
   formatBytes,

@@ -4,7 +4,7 @@
  */
 import type { DataplaneLimits, LinkTimings, RingOrder, Target } from '../dataplane/dataplane.js';
 import type { DomId, ServicePort } from '../ids.js';
-import type { ServiceName } from '../service/name.js';
+import type { ServiceName } from '../text/names.js';
 import type { SourcePosition } from './position.js';
 import type { ConfigWarning } from './problems.js';
 

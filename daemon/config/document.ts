@@ -15,7 +15,7 @@ import {
   Parser,
   parseDocument,
 } from 'yaml';
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 import {
   DOCUMENT_PATH,
   describe,

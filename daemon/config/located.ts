@@ -1,5 +1,5 @@
 /** YAML values with their positions. Plain data: parsing is in document.ts. */
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 import type { SourcePosition } from './position.js';
 
 /** A position and the path of the key there, counted in its own file: `exports[0].target`. */

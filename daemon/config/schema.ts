@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Ajv2020, type AnySchemaObject, type ErrorObject } from 'ajv/dist/2020.js';
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 import { describe, keyPath, type Located, type LocatedMap, toPlain } from './located.js';
 import { nearest } from './nearest.js';
 import type { ConfigProblem } from './problems.js';

@@ -1,6 +1,6 @@
 /** The peers and services that a rule matches, from scalars that the schema has accepted. */
 import { type DomId, type ServicePort, toDomId } from '../ids.js';
-import { parseServiceName, type ServiceName, serviceNameFault } from '../service/name.js';
+import { parseServiceName, type ServiceName, serviceNameFault } from '../text/names.js';
 import type { PeerSelector, ServiceSelector } from './config.js';
 import type { LocatedScalar } from './located.js';
 import type { Report } from './report.js';

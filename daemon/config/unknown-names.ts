@@ -1,5 +1,5 @@
 /** Names in rules that no domain has, so that the rules silently match nobody. Pure. */
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 import type { Config, PeerSelector } from './config.js';
 import type { SourcePosition } from './position.js';
 import type { ConfigWarning } from './problems.js';

@@ -2,7 +2,7 @@
 import { XsockError } from '../errors.js';
 import type { JsonRequest, Route } from '../http/json-server.js';
 import { parseDomId } from '../ids.js';
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 import { type Access, type AccessRules, type Caller, checkAccess } from './access.js';
 import type { ControlModel, StreamEnd } from './model.js';
 

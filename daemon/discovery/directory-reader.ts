@@ -4,7 +4,7 @@
  */
 import { isXsockError } from '../errors.js';
 import { type DomId, parseDomId } from '../ids.js';
-import { isDomainName } from '../service/name.js';
+import { isDomainName } from '../text/names.js';
 import { DIRECTORY, directoryEntry, ENTRY_NAME, ENTRY_UUID } from '../xenstore/paths.js';
 import type { Watch, Xenstore } from '../xenstore/xenstore.js';
 import type { DomainSource, KnownDomain } from './domains.js';

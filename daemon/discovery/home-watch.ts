@@ -9,9 +9,9 @@
  * Domain 0 cannot be restored.
  */
 import type { Logger } from 'pino';
+import { retryDelay } from '../backoff.js';
 import { isXsockError, XsockError } from '../errors.js';
 import { type DomId, parseDomId } from '../ids.js';
-import { retryDelay } from '../link/backoff.js';
 import { Retry } from '../retry.js';
 import { TokenBucket } from '../token-bucket.js';
 import { daemonNode, NOBODY_WRITES, OWN_DOMID } from '../xenstore/paths.js';

@@ -1,7 +1,8 @@
 /** This domain's identity, as xenstore has it. */
 import { isXsockError, XsockError } from '../errors.js';
 import { type DomId, parseDomId } from '../ids.js';
-import { escapeForDisplay, isDomainName } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
+import { isDomainName } from '../text/names.js';
 import { OWN_DOMID, OWN_NAME } from '../xenstore/paths.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 

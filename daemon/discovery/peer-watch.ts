@@ -3,13 +3,13 @@
  * event. All values are peer-controlled and are checked here.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { retryDelay } from '../backoff.js';
 import { isXsockError } from '../errors.js';
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
-import { retryDelay } from '../link/backoff.js';
 import type { OfferAddress } from '../link/machine.js';
 import type { LineLog } from '../log/peer-logs.js';
 import { Retry } from '../retry.js';
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 import { TokenBucket } from '../token-bucket.js';
 import { EVENT_CHANNEL, INSTANCE, linkDirectory, RING_REF } from '../xenstore/paths.js';
 import type { Watch, Xenstore } from '../xenstore/xenstore.js';

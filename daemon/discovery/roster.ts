@@ -6,11 +6,11 @@
  * after the connection is back, or with a watch missing, the domid may by now be another domain's.
  */
 import type { Logger } from 'pino';
+import { retryDelay } from '../backoff.js';
 import type { PeerConfig } from '../config/config.js';
 import { formatSource } from '../config/problems.js';
 import { isXsockError } from '../errors.js';
 import { type DomId, toDomId } from '../ids.js';
-import { retryDelay } from '../link/backoff.js';
 import { Retry } from '../retry.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 import { DirectoryReader } from './directory-reader.js';

@@ -1,7 +1,7 @@
 /** The domains as domain 0 sees them, in the nodes that only its toolstack writes (libxl_create.c). */
 import { isXsockError } from '../errors.js';
 import { type DomId, parseDomId } from '../ids.js';
-import { isDomainName } from '../service/name.js';
+import { isDomainName } from '../text/names.js';
 import { DOMAINS, domainName, domainVm } from '../xenstore/paths.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 import { type DomainSource, type KnownDomain, WatchSet } from './domains.js';

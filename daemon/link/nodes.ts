@@ -2,12 +2,13 @@
  * What we publish for one peer in xenstore. Writes are serialised, in the order of the calls;
  * each node is readable by that peer alone.
  */
+
+import { retryDelay } from '../backoff.js';
 import { isXsockError } from '../errors.js';
 import type { DomId } from '../ids.js';
 import { Retry } from '../retry.js';
 import { EVENT_CHANNEL, INSTANCE, linkDirectory, RING_REF } from '../xenstore/paths.js';
 import type { Permission, Xenstore, XenstoreOperations } from '../xenstore/xenstore.js';
-import { retryDelay } from './backoff.js';
 import type { OfferAddress } from './machine.js';
 
 export interface PublishedNodes {

@@ -4,7 +4,8 @@
  * name. Decoding trusts nothing.
  */
 import { XsockError } from '../errors.js';
-import { escapeForDisplay, serviceNameFault } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
+import { serviceNameFault } from '../text/names.js';
 
 export interface OfferedService {
   readonly name: string | undefined;

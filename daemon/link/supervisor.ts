@@ -2,11 +2,12 @@
  * Maintains the link with one peer: feeds events to the machine and executes its commands.
  * Owns the timers and the published nodes; knows nothing of services.
  */
+
+import { retryDelay, SETTLED_MS } from '../backoff.js';
 import type { Dataplane, DataplaneEvent, RingOrder } from '../dataplane/dataplane.js';
 import { messageOf } from '../errors.js';
 import type { DomId, LinkId } from '../ids.js';
 import type { LineLog } from '../log/peer-logs.js';
-import { retryDelay, SETTLED_MS } from './backoff.js';
 import {
   createMachine,
   describeDown,

@@ -6,7 +6,7 @@ import { RUN_MAX } from '../config/defaults.js';
 import { DEFAULT_CONFIG_PATH } from '../config/load.js';
 import type { HypervisorChoice } from '../dataplane/dataplane.js';
 import { XsockError } from '../errors.js';
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 import { parseOptions } from './parse-options.js';
 
 export const USAGE = `usage: xsockd [options]

@@ -2,7 +2,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.js';
 import { XsockError } from '../errors.js';
-import { escapeForDisplay } from '../service/name.js';
+import { escapeForDisplay } from '../text/escape.js';
 
 /** As parseArgs(), always strict. Throws `USAGE`; `help` as in `'xsockd --help' lists them`. */
 export function parseOptions<Config extends ParseArgsConfig>(

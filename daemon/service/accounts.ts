@@ -1,8 +1,8 @@
 /** Resolves user and group names of import rules to numbers: each is looked up once, however many rules use it. */
 import type { ImportConfig } from '../config/config.js';
 import { type ConfigProblem, ConfigProblems } from '../config/problems.js';
+import { escapeForDisplay } from '../text/escape.js';
 import { type Database, lookUpAccounts } from './getent.js';
-import { escapeForDisplay } from './name.js';
 
 /** -1: leave unchanged, as in chown(2). */
 export interface Ownership {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { messageOf } from '../errors.js';
 import type { DomId } from '../ids.js';
 import type { PeerLogs } from '../log/peer-logs.js';
+import { isDomainName } from '../text/names.js';
 import { BY_NAME } from './layout.js';
-import { isDomainName } from './name.js';
 
 function targetOf(domid: DomId): string {
   return join('..', String(domid));

@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { messageOf, XsockError } from '../errors.js';
-import { escapeForDisplay } from './name.js';
+import { escapeForDisplay } from '../text/escape.js';
 
 const run = promisify(execFile);
 

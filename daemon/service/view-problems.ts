@@ -2,8 +2,9 @@
  * What of one peer's view could not be created, why, and when it is retried: with growing pauses for as
  * long as the problem stays.
  */
+
+import { retryDelay } from '../backoff.js';
 import { isXsockError, messageOf } from '../errors.js';
-import { retryDelay } from '../link/backoff.js';
 
 /** Not specific to one socket: the next would fail in the same way. */
 const OF_THE_SYSTEM = ['EMFILE', 'ENFILE', 'ENOMEM', 'ENOSPC', 'EDQUOT'];

@@ -3,11 +3,12 @@
  * stream has ended. A new offer has new numbers in xenstore, so a client that reconnects quickly never
  * finds the old one.
  */
+
+import { retryDelay } from '../backoff.js';
 import type { ExportConfig, VchanOffer } from '../config/config.js';
 import type { VchanEvent, VchanOfferAddress, VchanPlane } from '../dataplane/vchan.js';
 import { isXsockError } from '../errors.js';
 import type { DomId } from '../ids.js';
-import { retryDelay } from '../link/backoff.js';
 import type { LineLog, PeerLogs } from '../log/peer-logs.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 import { VchanNodes } from './nodes.js';

@@ -16,7 +16,7 @@ import {
 import { Daemon } from '../../daemon/daemon.js';
 import type { DomId } from '../../daemon/ids.js';
 import { Xenstored } from '../../daemon/loopback/xenstored/xenstored.js';
-import { parseServiceName } from '../../daemon/service/name.js';
+import { parseServiceName } from '../../daemon/text/names.js';
 import { connectXenstore } from '../../daemon/xenstore/client.js';
 import { unixTransport, type XenstoreTransport } from '../../daemon/xenstore/transport.js';
 import { eventually } from './eventually.js';

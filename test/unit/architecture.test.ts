@@ -7,21 +7,23 @@ import t from 'tap';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const MAX_LINES = 400;
 
-/** Lowest first; a folder may import those of lower ranks and its own. */
+/**
+ * Lowest first; a layer may import those of lower ranks and itself, types included. Each is a whole folder or
+ * a file beside the folders: a layer for a part of a folder would hide that the folder depends on its users.
+ */
 const DAEMON_LAYERS: readonly (readonly string[])[] = [
-  ['preflight', 'errors', 'ids', 'monotonic', 'portions', 'token-bucket', 'version'],
-  ['retry'],
-  ['http', 'dataplane'],
+  ['preflight', 'errors', 'ids', 'monotonic', 'portions', 'token-bucket', 'version', 'backoff'],
+  ['retry', 'text', 'dataplane', 'http'],
   ['xenstore', 'lock', 'systemd'],
-  ['service/name'],
-  ['config'],
+  ['config', 'control', 'loopback'],
   ['log', 'policy'],
-  ['link'],
-  ['discovery', 'service', 'loopback'],
-  ['broker', 'control', 'vchan'],
+  ['link', 'service'],
+  ['discovery', 'vchan'],
+  ['broker'],
   ['daemon'],
   ['process'],
-  ['cli', 'main'],
+  ['cli'],
+  ['main'],
 ];
 
 const ADDON_LAYERS: readonly (readonly string[])[] = [
@@ -55,29 +57,101 @@ function rankOf(
   return best;
 }
 
-/** What a TypeScript file imports of ours, as paths below daemon/. */
-function importsOf(file: string): { path: string; typeOnly: boolean }[] {
+/** What a TypeScript file imports of ours, types included. */
+function importsOf(file: string): string[] {
   const text = readFileSync(join(ROOT, file), 'utf8');
-  return [...text.matchAll(/^(?:import|export) (type )?[^;]*?from '(\.[^']+)'/gms)].map(match => ({
-    path: relative('daemon', normalize(join(dirname(file), match[2] ?? ''))),
-    typeOnly: match[1] !== undefined,
-  }));
+  return [...text.matchAll(/^(?:import|export) (?:[^;]*?from )?'(\.[^']+)\.js'/gms)].map(
+    ([, path = '']) => `${normalize(join(dirname(file), path))}.ts`,
+  );
 }
 
-t.test('daemon/: imports go downward only (types may be named from anywhere)', async t => {
+function includesOf(file: string): string[] {
+  const text = readFileSync(join(ROOT, file), 'utf8');
+  return [...text.matchAll(/^#include "([^"]+)"/gm)].map(([, path = '']) => join('addon', path));
+}
+
+/** The first circle in a graph, as the nodes along it; empty if there is none. */
+function circle(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly string[] {
+  const done = new Set<string>();
+  const visit = (node: string, path: readonly string[]): readonly string[] => {
+    const place = path.indexOf(node);
+    if (place >= 0) return [...path.slice(place), node];
+    if (done.has(node)) return [];
+    for (const next of graph.get(node) ?? []) {
+      const found = visit(next, [...path, node]);
+      if (found.length > 0) return found;
+    }
+    done.add(node);
+    return [];
+  };
+  for (const node of graph.keys()) {
+    const found = visit(node, []);
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
+/** Who depends on whom, where files with the same `nodeOf` are one. */
+function graphOf(
+  files: readonly string[],
+  dependencies: (file: string) => readonly string[],
+  nodeOf: (file: string) => string,
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const graph = new Map<string, Set<string>>();
+  for (const file of files) {
+    const node = nodeOf(file);
+    const edges = graph.get(node) ?? new Set();
+    graph.set(node, edges);
+    for (const other of dependencies(file)) if (nodeOf(other) !== node) edges.add(nodeOf(other));
+  }
+  return graph;
+}
+
+/** Its folder; a file beside the folders stands for itself. */
+function folderOf(file: string): string {
+  const folder = dirname(file);
+  return folder.includes('/') ? folder : file;
+}
+
+t.test('daemon/: imports go downward only, those of types as well', async t => {
   const files = sources('daemon', /\.ts$/);
   t.ok(files.length > 80);
   const faults: string[] = [];
   for (const file of files) {
     const own = rankOf(DAEMON_LAYERS, relative('daemon', file));
     if (own.rank < 0) faults.push(`${file} belongs to no layer`);
-    for (const { path, typeOnly } of importsOf(file)) {
-      const other = rankOf(DAEMON_LAYERS, path);
-      if (typeOnly || own.name === other.name) continue;
-      if (other.rank >= own.rank) faults.push(`${file} imports ${path}`);
+    for (const path of importsOf(file)) {
+      const other = rankOf(DAEMON_LAYERS, relative('daemon', path));
+      if (other.rank >= own.rank && other.name !== own.name) faults.push(`${file} imports ${path}`);
     }
   }
   t.same(faults, []);
+});
+
+t.test('a layer is a whole folder, or a file beside the folders', async t => {
+  t.same(
+    DAEMON_LAYERS.flat().filter(name => name.includes('/')),
+    [],
+  );
+});
+
+t.test('no files and no folders depend on each other in a circle', async t => {
+  const daemon = sources('daemon', /\.ts$/);
+  const addon = sources('addon', /\.(cc|h)$/);
+  const unit = (file: string) => file.replace(/\.(cc|h)$/, '');
+  t.same(circle(graphOf(daemon, importsOf, file => file)), []);
+  t.same(circle(graphOf(daemon, importsOf, folderOf)), []);
+  t.same(circle(graphOf(addon, includesOf, unit)), []);
+  t.same(circle(graphOf(addon, includesOf, dirname)), []);
+});
+
+t.test('the search for circles finds one', async t => {
+  const graph = new Map([
+    ['a', new Set(['b'])],
+    ['b', new Set(['c'])],
+    ['c', new Set(['d', 'b'])],
+  ]);
+  t.same(circle(graph), ['b', 'c', 'b']);
 });
 
 t.test('what a peer can cause is logged through its limiter, as a text of ours', async t => {
@@ -114,8 +188,7 @@ t.test('addon/: includes go downward only, back ends do not know each other', as
   for (const file of files) {
     const own = rankOf(ADDON_LAYERS, relative('addon', file));
     if (own.rank < 0) faults.push(`${file} belongs to no layer`);
-    const text = readFileSync(join(ROOT, file), 'utf8');
-    for (const [, path = ''] of text.matchAll(/^#include "([^"]+)"/gm)) {
+    for (const path of includesOf(file).map(name => relative('addon', name))) {
       const other = rankOf(ADDON_LAYERS, path);
       const upward = other.rank >= own.rank && other.name !== own.name;
       const backEnd = path.startsWith('hypervisor/') && path !== 'hypervisor/hypervisor.h';

@@ -3,8 +3,8 @@ import t from 'tap';
 import { listServices } from '../../../daemon/broker/service-list.js';
 import type { DomId } from '../../../daemon/ids.js';
 import { PORTION } from '../../../daemon/portions.js';
-import { parseServiceName } from '../../../daemon/service/name.js';
 import type { ShownService } from '../../../daemon/service/view.js';
+import { parseServiceName } from '../../../daemon/text/names.js';
 
 const OWN = { domid: 0 as DomId, name: 'Domain-0' };
 const PEER = { domid: 3 as DomId, name: 'web' };

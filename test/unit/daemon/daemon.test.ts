@@ -8,7 +8,7 @@ import t from 'tap';
 import type { ImportConfig } from '../../../daemon/config/config.js';
 import { IMPORT_EVERYTHING } from '../../../daemon/config/defaults.js';
 import type { DomId, LinkId } from '../../../daemon/ids.js';
-import { parseServiceName } from '../../../daemon/service/name.js';
+import { parseServiceName } from '../../../daemon/text/names.js';
 import { exported, peerConfig, setUpHost } from '../../support/daemon-host.js';
 import { eventually } from '../../support/eventually.js';
 

@@ -5,7 +5,7 @@ import type { DomId, ServicePort } from '../../../daemon/ids.js';
 import { compileExports } from '../../../daemon/policy/compile.js';
 import { decide } from '../../../daemon/policy/decide.js';
 import { importSelector } from '../../../daemon/policy/import.js';
-import { parseServiceName } from '../../../daemon/service/name.js';
+import { parseServiceName } from '../../../daemon/text/names.js';
 
 const id = (domid: number): DomId => domid as DomId;
 const source = { file: 'x.yaml', line: 7, column: 3 };

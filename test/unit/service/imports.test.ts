@@ -4,7 +4,7 @@ import type { ImportConfig } from '../../../daemon/config/config.js';
 import type { DomId } from '../../../daemon/ids.js';
 import { resolveAccounts } from '../../../daemon/service/accounts.js';
 import { selectServices } from '../../../daemon/service/imports.js';
-import { parseServiceName } from '../../../daemon/service/name.js';
+import { parseServiceName } from '../../../daemon/text/names.js';
 
 const PEER = { domid: 5 as DomId, name: 'web' };
 

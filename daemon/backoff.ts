@@ -1,4 +1,4 @@
-/** How long to wait before a link is tried again. Pure. */
+/** How long to wait before something that failed is tried again. Pure. */
 
 const FIRST_MS = 100;
 const LONGEST_MS = 5_000;

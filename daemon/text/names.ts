@@ -1,8 +1,9 @@
 /**
- * Names of services and domains, and how untrusted text is shown. Names become file
- * names under the run directory, so these rules keep a peer inside its own directory.
+ * Names of services and domains. They become file names under the run directory, so these rules keep a
+ * peer inside its own directory. Pure.
  */
 import { XsockError } from '../errors.js';
+import { escapeForDisplay } from './escape.js';
 
 declare const brand: unique symbol;
 /** A checked service name: safe as a file name in the view. */
@@ -41,33 +42,4 @@ export function serviceNameFault(text: string): string | undefined {
 /** True for a domain name that can be a file name under `<run>/by-name/`. */
 export function isDomainName(text: string): boolean {
   return NAME.test(text) && text !== '.' && text !== '..';
-}
-
-/**
- * Makes untrusted text safe for a log, a label or a terminal: printable ASCII only, with control
- * characters (and so terminal escape sequences), other scripts, backslashes and quotes written as
- * escapes. At most `limit` (3 or more) characters long; what was cut off shows as `...`.
- */
-export function escapeForDisplay(text: string, limit = 128): string {
-  let shown = '';
-  /** The longest prefix that leaves space for the dots; whole escapes only, since half of one misleads. */
-  let kept = '';
-  for (const character of text) {
-    shown += escapeCharacter(character);
-    if (shown.length > limit) return `${kept}...`;
-    if (shown.length + 3 <= limit) kept = shown;
-  }
-  return shown;
-}
-
-function escapeCharacter(character: string): string {
-  if (character === '\n') return '\\n';
-  if (character === '\r') return '\\r';
-  if (character === '\t') return '\\t';
-  if (character === '\\' || character === '"' || character === "'" || character === '`') {
-    return `\\${character}`;
-  }
-  const code = character.codePointAt(0) ?? 0;
-  if (code >= 0x20 && code < 0x7f) return character;
-  return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
 }

@@ -1,7 +1,6 @@
-/** Names that become file names, and text that others chose as it is shown. */
-import fc from 'fast-check';
+/** Names that become file names. */
 import t from 'tap';
-import { escapeForDisplay, isDomainName, parseServiceName } from '../../../daemon/service/name.js';
+import { isDomainName, parseServiceName } from '../../../daemon/text/names.js';
 
 const GOOD = ['xend', '.s.PGSQL.5432', 'a', 'A-b_c.9', '...', 'x'.repeat(64)];
 const BAD = [
@@ -23,19 +22,4 @@ t.test('a refusal shows the name escaped', async t => {
 t.test('what may be a domain name below by-name/', async t => {
   t.ok(isDomainName('web-1'));
   for (const name of ['', '.', '..', 'a/b', 'a\nb']) t.notOk(isDomainName(name));
-});
-
-t.test('what is shown is printable ASCII, bounded, and tells apart what differs', async () => {
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), text => {
-      const shown = escapeForDisplay(text, 40);
-      return /^[ -~]*$/.test(shown) && shown.length <= 40;
-    }),
-  );
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (a, b) => {
-      const same = escapeForDisplay(a, 100_000) === escapeForDisplay(b, 100_000);
-      return same === (a === b);
-    }),
-  );
 });
