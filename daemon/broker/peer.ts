@@ -83,6 +83,10 @@ export class Peer {
   get lastEnd(): LinkEnd | undefined {
     return this.#supervisor.lastEnd;
   }
+  /** Negotiated, as bits; undefined while no link is up. */
+  get features(): number | undefined {
+    return this.#supervisor.features;
+  }
   get since(): number {
     return this.#supervisor.since;
   }

@@ -44,6 +44,11 @@ export interface PeerStatus {
   readonly since: number;
   /** The peer's instance id, 32 hexadecimal digits; null before it is known. */
   readonly instance: string | null;
+  /**
+   * The features negotiated with the peer, as bits (docs/protocol.md, 8); null while no link is up, and for
+   * this domain's link with itself.
+   */
+  readonly features: number | null;
   /** How many services the peer announces to this domain. */
   readonly services: number;
   /** How many sockets for them could not be created (`services()` says why); each is retried. */

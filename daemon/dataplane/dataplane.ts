@@ -153,6 +153,7 @@ export type DataplaneEvent =
       readonly kind: 'link-up';
       readonly link: LinkId;
       readonly version: number;
+      /** Negotiated: a bit each (docs/protocol.md, section 8). */
       readonly features: number;
       /** The peer's instance id, 32 hexadecimal digits. */
       readonly instance: string;

@@ -64,6 +64,7 @@ export class LinkSupervisor {
   #machine: LinkMachine;
   #since = Date.now();
   #lastEnd: LinkEnd | undefined;
+  #features = 0;
   #retry: NodeJS.Timeout | undefined;
   #settling: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -99,6 +100,11 @@ export class LinkSupervisor {
     return this.#lastEnd;
   }
 
+  /** The features negotiated with the peer, as bits (docs/protocol.md, 8); undefined while no link is up. */
+  get features(): number | undefined {
+    return this.#machine.state.kind === 'up' ? this.#features : undefined;
+  }
+
   get link(): LinkId | undefined {
     return linkOf(this.#machine.state);
   }
@@ -109,6 +115,9 @@ export class LinkSupervisor {
   }
 
   handle(event: LinkUpdate): void {
+    if (event.kind === 'link-up' && event.link === this.link) {
+      this.#features = event.features;
+    }
     this.#feed(event);
   }
 

@@ -35,6 +35,7 @@ const STATUS: DaemonStatus = {
       lastRefused: null,
       since: 0,
       instance: 'ffeeddccbbaa99887766554433221100',
+      features: 0,
       services: 1,
       problems: 0,
       counters: {
@@ -69,6 +70,7 @@ const STATUS: DaemonStatus = {
       },
       since: 0,
       instance: null,
+      features: null,
       services: 0,
       problems: 1,
       counters: null,

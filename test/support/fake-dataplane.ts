@@ -145,6 +145,6 @@ export class FakeDataplane implements Dataplane {
   }
 
   #up(link: LinkId, peer: FakeDataplane): void {
-    this.emit({ kind: 'link-up', link, version: 1, features: 0, instance: peer.#instance });
+    this.emit({ kind: 'link-up', link, version: 1, features: 5, instance: peer.#instance });
   }
 }

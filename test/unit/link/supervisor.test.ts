@@ -80,10 +80,12 @@ t.test('an offer is published, taken, and withdrawn with its link', async t => {
   await take(supervisor.link);
   await up;
   t.equal(supervisor.state.kind, 'up');
+  t.equal(supervisor.features, 5, 'what the data plane says was negotiated');
   const down = until('down peer domain gone');
   supervisor.observe(undefined, undefined);
   await down;
   t.equal(supervisor.state.kind, 'absent');
+  t.equal(supervisor.features, undefined);
   t.same(await published(), ['instance']);
   await supervisor.stop(0);
   t.equal(host.ends.size, 0);
