@@ -1,6 +1,7 @@
 /** Removes our nodes in xenstore: those of an earlier daemon of this domain, or our own at the end. */
 import { isXsockError } from '../errors.js';
 import type { DomId } from '../ids.js';
+import { unlessAbsent } from '../xenstore/absent.js';
 import { publishedDirectory } from '../xenstore/paths.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 
@@ -11,13 +12,9 @@ export async function removeStaleNodes(
   stopping: boolean,
 ): Promise<void> {
   try {
-    await xenstore.remove(publishedDirectory(domid));
+    // Absent also after a restore: the old home is not ours any more.
+    await unlessAbsent(xenstore.remove(publishedDirectory(domid)));
   } catch (error) {
-    // After a restore the old home is not ours any more: EACCES.
-    const nothingThere =
-      isXsockError(error, 'XENSTORE', 'ENOENT') || isXsockError(error, 'XENSTORE', 'EACCES');
-    if (!nothingThere && !(stopping && isXsockError(error, 'XENSTORE_GONE'))) {
-      throw error;
-    }
+    if (!(stopping && isXsockError(error, 'XENSTORE_GONE'))) throw error;
   }
 }

@@ -7,6 +7,7 @@
 import type { Logger } from 'pino';
 import { isXsockError } from '../errors.js';
 import type { DomId } from '../ids.js';
+import { unlessAbsent } from '../xenstore/absent.js';
 import { daemonNode } from '../xenstore/paths.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 
@@ -48,16 +49,16 @@ export class XenstoreMarker {
       return !this.#lost;
     }
     try {
-      await this.#parts.xenstore.read(daemonNode(self));
-      this.#suspect = false;
-      return true;
+      if ((await unlessAbsent(this.#parts.xenstore.read(daemonNode(self)))) !== undefined) {
+        this.#suspect = false;
+        return true;
+      }
     } catch (error) {
-      if (isXsockError(error, 'XENSTORE_GONE')) {
+      // Neither answer tells whether the mark is there: the same check is made the next time.
+      if (isXsockError(error, 'XENSTORE_GONE') || isXsockError(error, 'XENSTORE')) {
         return false;
       }
-      if (!isXsockError(error, 'XENSTORE')) {
-        throw error;
-      }
+      throw error;
     }
     // A guest that was restored, perhaps: HomeWatch finds out, and then everything is reopened.
     if (!this.#suspect) {

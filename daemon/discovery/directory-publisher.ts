@@ -2,8 +2,8 @@
  * Domain 0's side of the directory: which domains there are, in nodes that the chosen guests may read.
  * Three nodes a domain, whatever the number of readers; only what changed is written.
  */
-import { isXsockError } from '../errors.js';
 import type { DomId } from '../ids.js';
+import { unlessAbsent } from '../xenstore/absent.js';
 import { DIRECTORY, directoryEntry, ENTRY_NAME, ENTRY_UUID } from '../xenstore/paths.js';
 import type { Permission, Xenstore } from '../xenstore/xenstore.js';
 import type { KnownDomain } from './domains.js';
@@ -58,7 +58,7 @@ export class DirectoryPublisher {
 
   async #write(wanted: Wanted): Promise<void> {
     if (this.#written === undefined || (wanted === NOTHING && this.#written !== NOTHING)) {
-      await this.#remove();
+      await unlessAbsent(this.#xenstore.remove(DIRECTORY));
       this.#written = NOTHING;
     }
     const before = this.#written;
@@ -81,15 +81,6 @@ export class DirectoryPublisher {
       await this.#writeEntry(domain, earlier, others ? wanted.permissions : undefined);
     }
     this.#written = wanted;
-  }
-
-  async #remove(): Promise<void> {
-    try {
-      await this.#xenstore.remove(DIRECTORY);
-    } catch (error) {
-      // Its parent does not exist either.
-      if (!isXsockError(error, 'XENSTORE', 'ENOENT')) throw error;
-    }
   }
 
   async #writeEntry(

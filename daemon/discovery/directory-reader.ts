@@ -2,9 +2,9 @@
  * The domains as domain 0 publishes them to a guest that trusts it. All values are domain 0's; what is not
  * readable (published for others only, or for nobody) is an empty list.
  */
-import { isXsockError } from '../errors.js';
 import { type DomId, parseDomId } from '../ids.js';
 import { isDomainName } from '../text/names.js';
+import { unlessAbsent } from '../xenstore/absent.js';
 import { DIRECTORY, directoryEntry, ENTRY_NAME, ENTRY_UUID } from '../xenstore/paths.js';
 import type { Watch, Xenstore } from '../xenstore/xenstore.js';
 import type { DomainSource, KnownDomain } from './domains.js';
@@ -26,7 +26,7 @@ export class DirectoryReader implements DomainSource {
   }
 
   async list(): Promise<readonly KnownDomain[]> {
-    const names = (await unlessHidden(this.#xenstore.list(DIRECTORY))) ?? [];
+    const names = (await unlessAbsent(this.#xenstore.list(DIRECTORY))) ?? [];
     const domids = names.map(parseDomId).filter(domid => domid !== undefined);
     return await Promise.all(domids.map(domid => this.describe(domid)));
   }
@@ -38,20 +38,9 @@ export class DirectoryReader implements DomainSource {
   async describe(domid: DomId): Promise<KnownDomain> {
     const entry = directoryEntry(domid);
     const [name, uuid] = await Promise.all([
-      unlessHidden(this.#xenstore.read(`${entry}/${ENTRY_NAME}`)),
-      unlessHidden(this.#xenstore.read(`${entry}/${ENTRY_UUID}`)),
+      unlessAbsent(this.#xenstore.read(`${entry}/${ENTRY_NAME}`)),
+      unlessAbsent(this.#xenstore.read(`${entry}/${ENTRY_UUID}`)),
     ]);
     return { domid, name: name !== undefined && isDomainName(name) ? name : undefined, uuid };
-  }
-}
-
-async function unlessHidden<Value>(result: Promise<Value>): Promise<Value | undefined> {
-  try {
-    return await result;
-  } catch (error) {
-    if (isXsockError(error, 'XENSTORE', 'ENOENT') || isXsockError(error, 'XENSTORE', 'EACCES')) {
-      return undefined;
-    }
-    throw error;
   }
 }

@@ -14,6 +14,7 @@ import { isXsockError, XsockError } from '../errors.js';
 import { type DomId, parseDomId } from '../ids.js';
 import { Retry } from '../retry.js';
 import { TokenBucket } from '../token-bucket.js';
+import { unlessAbsent } from '../xenstore/absent.js';
 import { daemonNode, NOBODY_WRITES, OWN_DOMID } from '../xenstore/paths.js';
 import type { Watch, Xenstore } from '../xenstore/xenstore.js';
 
@@ -157,14 +158,7 @@ export class HomeWatch {
     }
   }
 
-  async #read(path: string): Promise<string | undefined> {
-    try {
-      return await this.#parts.xenstore.read(path);
-    } catch (error) {
-      if (isXsockError(error, 'XENSTORE')) {
-        return undefined;
-      }
-      throw error;
-    }
+  #read(path: string): Promise<string | undefined> {
+    return unlessAbsent(this.#parts.xenstore.read(path));
   }
 }

@@ -1,8 +1,9 @@
 /** This domain's identity, as xenstore has it. */
-import { isXsockError, XsockError } from '../errors.js';
+import { XsockError } from '../errors.js';
 import { type DomId, parseDomId } from '../ids.js';
 import { escapeForDisplay } from '../text/escape.js';
 import { isDomainName } from '../text/names.js';
+import { unlessAbsent } from '../xenstore/absent.js';
 import { OWN_DOMID, OWN_NAME } from '../xenstore/paths.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 
@@ -21,13 +22,6 @@ export async function readOwnDomid(xenstore: Xenstore): Promise<DomId> {
 
 /** Undefined if xenstore has none, or one that cannot be a file name. */
 export async function readOwnName(xenstore: Xenstore): Promise<string | undefined> {
-  try {
-    const name = await xenstore.read(OWN_NAME);
-    return isDomainName(name) ? name : undefined;
-  } catch (error) {
-    if (isXsockError(error, 'XENSTORE')) {
-      return undefined;
-    }
-    throw error;
-  }
+  const name = await unlessAbsent(xenstore.read(OWN_NAME));
+  return name !== undefined && isDomainName(name) ? name : undefined;
 }

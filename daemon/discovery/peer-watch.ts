@@ -11,6 +11,7 @@ import type { LineLog } from '../log/peer-logs.js';
 import { Retry } from '../retry.js';
 import { escapeForDisplay } from '../text/escape.js';
 import { TokenBucket } from '../token-bucket.js';
+import { unlessAbsent } from '../xenstore/absent.js';
 import { EVENT_CHANNEL, INSTANCE, linkDirectory, RING_REF } from '../xenstore/paths.js';
 import type { Watch, Xenstore } from '../xenstore/xenstore.js';
 
@@ -134,16 +135,8 @@ export class PeerWatch {
     return { ringRef: ringRef as GrantRef, eventChannel: eventChannel as EventChannelPort };
   }
 
-  /** Undefined if it is not there, or (a dead domain's, under C xenstored) not readable any more. */
-  async #node(name: string): Promise<string | undefined> {
-    try {
-      return await this.#xenstore.read(`${this.#directory}/${name}`);
-    } catch (error) {
-      if (isXsockError(error, 'XENSTORE', 'ENOENT') || isXsockError(error, 'XENSTORE', 'EACCES')) {
-        return undefined;
-      }
-      throw error;
-    }
+  #node(name: string): Promise<string | undefined> {
+    return unlessAbsent(this.#xenstore.read(`${this.#directory}/${name}`));
   }
 
   #ignored(node: string, value: string): void {

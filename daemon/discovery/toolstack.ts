@@ -1,7 +1,7 @@
 /** The domains as domain 0 sees them, in the nodes that only its toolstack writes (libxl_create.c). */
-import { isXsockError } from '../errors.js';
 import { type DomId, parseDomId } from '../ids.js';
 import { isDomainName } from '../text/names.js';
+import { unlessAbsent } from '../xenstore/absent.js';
 import { DOMAINS, domainName, domainVm } from '../xenstore/paths.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 import { type DomainSource, type KnownDomain, WatchSet } from './domains.js';
@@ -42,25 +42,14 @@ export class ToolstackDomains implements DomainSource {
 
   async describe(domid: DomId): Promise<KnownDomain> {
     const [name, vm] = await Promise.all([
-      this.#read(domainName(domid)),
-      this.#read(domainVm(domid)),
+      // Absent: the domain has just gone.
+      unlessAbsent(this.#xenstore.read(domainName(domid))),
+      unlessAbsent(this.#xenstore.read(domainVm(domid))),
     ]);
     return {
       domid,
       name: name !== undefined && isDomainName(name) ? name : undefined,
       uuid: VM.exec(vm ?? '')?.[1],
     };
-  }
-
-  /** Undefined: the domain has just gone. */
-  async #read(path: string): Promise<string | undefined> {
-    try {
-      return await this.#xenstore.read(path);
-    } catch (error) {
-      if (isXsockError(error, 'XENSTORE')) {
-        return undefined;
-      }
-      throw error;
-    }
   }
 }

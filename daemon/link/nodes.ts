@@ -7,6 +7,7 @@ import { retryDelay } from '../backoff.js';
 import { isXsockError } from '../errors.js';
 import type { DomId } from '../ids.js';
 import { Retry } from '../retry.js';
+import { unlessAbsent } from '../xenstore/absent.js';
 import { EVENT_CHANNEL, INSTANCE, linkDirectory, RING_REF } from '../xenstore/paths.js';
 import type { Permission, Xenstore, XenstoreOperations } from '../xenstore/xenstore.js';
 import type { OfferAddress } from './machine.js';
@@ -89,7 +90,7 @@ export class LinkNodes {
   async #write({ instance, offer }: PublishedNodes): Promise<void> {
     try {
       if (instance === undefined) {
-        await this.#remove(this.#xenstore, this.#directory);
+        await unlessAbsent(this.#xenstore.remove(this.#directory));
         return;
       }
       await this.#xenstore.transaction(async operations => {
@@ -115,23 +116,11 @@ export class LinkNodes {
   ): Promise<void> {
     const path = `${this.#directory}/${name}`;
     if (value === undefined) {
-      await this.#remove(operations, path);
+      // Absent: its parent does not exist either; or, after a restore, the home is no longer ours.
+      await unlessAbsent(operations.remove(path));
       return;
     }
     await operations.write(path, value);
     await operations.setPermissions(path, this.#permissions);
-  }
-
-  async #remove(operations: XenstoreOperations, path: string): Promise<void> {
-    try {
-      await operations.remove(path);
-    } catch (error) {
-      // Its parent does not exist either; or, after a restore, the home is no longer ours.
-      const notThere =
-        isXsockError(error, 'XENSTORE', 'ENOENT') || isXsockError(error, 'XENSTORE', 'EACCES');
-      if (!notThere) {
-        throw error;
-      }
-    }
   }
 }

@@ -5,9 +5,10 @@
  */
 import { acceptFailure } from '../dataplane/accept-failure.js';
 import type { VchanEvent, VchanPlane } from '../dataplane/vchan.js';
-import { isXsockError, messageOf } from '../errors.js';
+import { messageOf } from '../errors.js';
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
 import type { LineLog, PeerLogs } from '../log/peer-logs.js';
+import { unlessAbsent } from '../xenstore/absent.js';
 import { EVENT_CHANNEL, RING_REF } from '../xenstore/paths.js';
 import type { Watch, Xenstore } from '../xenstore/xenstore.js';
 import type { ListenerSettings } from './listener.js';
@@ -152,13 +153,7 @@ export class VchanClient {
 
   /** Undefined if it is not there, not readable, or no number. */
   async #word(name: string): Promise<number | undefined> {
-    try {
-      return parseWord(await this.#parts.xenstore.read(`${this.#path}/${name}`));
-    } catch (error) {
-      if (isXsockError(error, 'XENSTORE')) {
-        return undefined;
-      }
-      throw error;
-    }
+    const text = await unlessAbsent(this.#parts.xenstore.read(`${this.#path}/${name}`));
+    return text === undefined ? undefined : parseWord(text);
   }
 }

@@ -2,10 +2,10 @@
  * The nodes of one libxenvchan server of ours in xenstore. Removes exactly what it has written: other
  * programs of this domain may have nodes at the same place.
  */
-import { isXsockError } from '../errors.js';
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
+import { unlessAbsent } from '../xenstore/absent.js';
 import { EVENT_CHANNEL, RING_REF } from '../xenstore/paths.js';
-import type { Permission, Xenstore, XenstoreOperations } from '../xenstore/xenstore.js';
+import type { Permission, Xenstore } from '../xenstore/xenstore.js';
 
 export class VchanNodes {
   readonly #xenstore: Xenstore;
@@ -48,36 +48,11 @@ export class VchanNodes {
     if (written.size === 0) return;
     await this.#xenstore.transaction(async operations => {
       for (const [node, value] of written) {
-        if ((await readIfThere(operations, node)) === value) await operations.remove(node);
+        if ((await unlessAbsent(operations.read(node))) === value) await operations.remove(node);
       }
-      if (await isEmpty(operations, this.#path)) await operations.remove(this.#path);
+      const rest = await unlessAbsent(operations.list(this.#path));
+      if (rest?.length === 0) await operations.remove(this.#path);
     });
     this.#written = new Map();
   }
-}
-
-async function readIfThere(
-  operations: XenstoreOperations,
-  node: string,
-): Promise<string | undefined> {
-  try {
-    return await operations.read(node);
-  } catch (error) {
-    if (isGone(error)) return undefined;
-    throw error;
-  }
-}
-
-async function isEmpty(operations: XenstoreOperations, directory: string): Promise<boolean> {
-  try {
-    return (await operations.list(directory)).length === 0;
-  } catch (error) {
-    if (isGone(error)) return false;
-    throw error;
-  }
-}
-
-/** Removed by another program, or (EACCES) another domain's by now: this one was restored under another domid. */
-function isGone(error: unknown): boolean {
-  return isXsockError(error, 'XENSTORE', 'ENOENT') || isXsockError(error, 'XENSTORE', 'EACCES');
 }

@@ -19,7 +19,11 @@ function fakeHome() {
   const watches = new Map<symbol, readonly [path: string, onEvent: () => void]>();
   /** Undefined: events come at once. */
   const events: { held: (() => void)[] | undefined } = { held: undefined };
+  /** Why xenstored does not answer a read now. */
+  const refusal: { errno: string | undefined } = { errno: undefined };
   const read = async (path: string): Promise<string> => {
+    const { errno } = refusal;
+    if (errno !== undefined) throw new XsockError('XENSTORE', errno, { errno });
     const value = nodes.get(path);
     if (value === undefined) throw new XsockError('XENSTORE', 'ENOENT', { errno: 'ENOENT' });
     return value;
@@ -41,7 +45,14 @@ function fakeHome() {
       if (path === undefined || path === watched) onEvent();
     }
   };
-  return { nodes, watches, events, xenstore: { read, watch } as unknown as Xenstore, fire };
+  return {
+    nodes,
+    watches,
+    events,
+    refusal,
+    xenstore: { read, watch } as unknown as Xenstore,
+    fire,
+  };
 }
 
 async function watching(t: Test, { domid = 3 }: { readonly domid?: number } = {}) {
@@ -104,6 +115,17 @@ t.test('a look before the watches have fired: they are waited for', async t => {
   for (const event of held) event();
   await until('restored');
   t.same(told, ['restored']);
+});
+
+t.test('a read that is refused for lack of memory says nothing about the mark', async t => {
+  const { refusal, fire, told, until } = await watching(t);
+  refusal.errno = 'ENOMEM';
+  fire();
+  await new Promise(setImmediate);
+  await new Promise(setImmediate);
+  refusal.errno = undefined;
+  await until('same');
+  t.same(new Set(told), new Set(['same']));
 });
 
 t.test('another domid: restored', async t => {
