@@ -12,7 +12,7 @@ import { Retry } from '../retry.js';
 import { escapeForDisplay } from '../text/escape.js';
 import { TokenBucket } from '../token-bucket.js';
 import { unlessAbsent } from '../xenstore/absent.js';
-import { EVENT_CHANNEL, INSTANCE, linkDirectory, RING_REF } from '../xenstore/paths.js';
+import { EVENT_CHANNEL, INSTANCE, linkDirectory, OFFER_ID, RING_REF } from '../xenstore/paths.js';
 import type { Watch, Xenstore } from '../xenstore/xenstore.js';
 
 export interface Observation {
@@ -104,12 +104,18 @@ export class PeerWatch {
     }
   }
 
-  async #read(): Promise<Observation> {
-    const [instance, ringRef, eventChannel] = await Promise.all([
+  /** Undefined: the peer has made another offer meanwhile; the watch fires for it. */
+  async #read(): Promise<Observation | undefined> {
+    const [id, instance, ringRef, eventChannel, idAfterwards] = await Promise.all([
+      this.#node(OFFER_ID),
       this.#node(INSTANCE),
       this.#node(RING_REF),
       this.#node(EVENT_CHANNEL),
+      this.#node(OFFER_ID),
     ]);
+    if (id !== idAfterwards) {
+      return undefined;
+    }
     if (instance === undefined) {
       return NOTHING;
     }
@@ -117,10 +123,14 @@ export class PeerWatch {
       this.#ignored(INSTANCE, instance);
       return NOTHING;
     }
-    return { instance, offer: this.#offer(ringRef, eventChannel) };
+    return { instance, offer: this.#offer(ringRef, eventChannel, id) };
   }
 
-  #offer(ringRefText: string | undefined, portText: string | undefined): OfferAddress | undefined {
+  #offer(
+    ringRefText: string | undefined,
+    portText: string | undefined,
+    idText: string | undefined,
+  ): OfferAddress | undefined {
     const ringRef = parseNumber(ringRefText);
     const eventChannel = parseNumber(portText);
     if (ringRef === undefined || eventChannel === undefined) {
@@ -132,7 +142,11 @@ export class PeerWatch {
       }
       return undefined;
     }
-    return { ringRef: ringRef as GrantRef, eventChannel: eventChannel as EventChannelPort };
+    const id = parseNumber(idText);
+    if (idText !== undefined && id === undefined) {
+      this.#ignored(OFFER_ID, idText);
+    }
+    return { ringRef: ringRef as GrantRef, eventChannel: eventChannel as EventChannelPort, id };
   }
 
   #node(name: string): Promise<string | undefined> {

@@ -11,10 +11,15 @@ import type { EventChannelPort, GrantRef, LinkId } from '../ids.js';
 
 export type Role = 'granter' | 'mapper';
 
-/** The peer's grant reference and port, as published in xenstore. */
+/** An offer, as published in xenstore. */
 export interface OfferAddress {
   readonly ringRef: GrantRef;
   readonly eventChannel: EventChannelPort;
+  /**
+   * Random, so that no two offers are the same: Linux reuses the reference that was freed last, and Xen
+   * the lowest free port, so that a new offer often has those of the one before. Undefined: xsock 0.1 granted.
+   */
+  readonly id: number | undefined;
 }
 
 export type LinkState =
@@ -176,7 +181,7 @@ export function describeDown(reason: string, detail: string): string {
 }
 
 export function sameOffer(a: OfferAddress | undefined, b: OfferAddress | undefined): boolean {
-  return a?.ringRef === b?.ringRef && a?.eventChannel === b?.eventChannel;
+  return a?.ringRef === b?.ringRef && a?.eventChannel === b?.eventChannel && a?.id === b?.id;
 }
 
 /** The peer is there with this instance and there is no link: offers, or takes what is offered. */
@@ -247,7 +252,9 @@ function observed(
   offer: OfferAddress | undefined,
 ): Step {
   const { state } = machine;
-  const seen: LinkMachine = { ...machine, offer };
+  // What is offered after a withdrawal is a new offer, even if it looks the same.
+  const used = offer === undefined ? undefined : machine.used;
+  const seen: LinkMachine = { ...machine, offer, used };
   if (instance === undefined) {
     return {
       // A pending result belongs to a peer that is gone: its ticket is no longer valid.
@@ -265,7 +272,7 @@ function observed(
     return begin(seen, instance);
   }
   if (state.instance !== instance) {
-    const next = begin({ ...seen, failures: 0 }, instance);
+    const next = begin({ ...seen, used: undefined, failures: 0 }, instance);
     return {
       machine: next.machine,
       commands: [...leave(machine, 'the peer has restarted'), ...next.commands],

@@ -8,7 +8,7 @@ import { isXsockError } from '../errors.js';
 import type { DomId } from '../ids.js';
 import { Retry } from '../retry.js';
 import { unlessAbsent } from '../xenstore/absent.js';
-import { EVENT_CHANNEL, INSTANCE, linkDirectory, RING_REF } from '../xenstore/paths.js';
+import { EVENT_CHANNEL, INSTANCE, linkDirectory, OFFER_ID, RING_REF } from '../xenstore/paths.js';
 import type { Permission, Xenstore, XenstoreOperations } from '../xenstore/xenstore.js';
 import type { OfferAddress } from './machine.js';
 
@@ -101,6 +101,7 @@ export class LinkNodes {
         await this.#node(operations, INSTANCE, instance);
         await this.#node(operations, RING_REF, offer && String(offer.ringRef));
         await this.#node(operations, EVENT_CHANNEL, offer && String(offer.eventChannel));
+        await this.#node(operations, OFFER_ID, offer && String(offer.id));
       });
     } catch (error) {
       if (!isXsockError(error, 'XENSTORE_GONE')) {

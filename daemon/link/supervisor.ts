@@ -2,7 +2,7 @@
  * Maintains the link with one peer: feeds events to the machine and executes its commands.
  * Owns the timers and the published nodes; knows nothing of services.
  */
-
+import { randomInt } from 'node:crypto';
 import { retryDelay, SETTLED_MS } from '../backoff.js';
 import type { Dataplane, DataplaneEvent, RingOrder } from '../dataplane/dataplane.js';
 import { messageOf } from '../errors.js';
@@ -169,7 +169,9 @@ export class LinkSupervisor {
     try {
       const offer = await this.#parts.dataplane.offer(this.#parts.peer, this.#parts.ringOrder());
       this.#parts.onLink(offer.link);
-      this.#settled({ kind: 'offered', ticket, link: offer.link, address: offer });
+      const { ringRef, eventChannel } = offer;
+      const address = { ringRef, eventChannel, id: randomInt(1, 2 ** 32) };
+      this.#settled({ kind: 'offered', ticket, link: offer.link, address });
     } catch (error) {
       this.#settled({ kind: 'failed', ticket, why: messageOf(error) });
     }

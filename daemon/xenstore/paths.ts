@@ -51,3 +51,5 @@ export const OWN_NAME = 'name';
 export const INSTANCE = 'instance';
 export const RING_REF = 'ring-ref';
 export const EVENT_CHANNEL = 'event-channel';
+/** Changes with every offer, in the transaction that changes the two above. */
+export const OFFER_ID = 'offer-id';

@@ -13,15 +13,6 @@
 
 namespace xsock::hypervisor::loopback {
 
-namespace {
-
-// Linux keeps the first references for itself (GNTTAB_NR_RESERVED_ENTRIES); the table of 64 frames
-// ends at 32768.
-constexpr GrantRef kFirstRef = 8;
-constexpr GrantRef kLastRef = 32767;
-
-}  // namespace
-
 Block::Block(std::size_t pages) {
     writable_.reset(
         sys::check(::memfd_create("xsock-pages", MFD_CLOEXEC | MFD_ALLOW_SEALING), "memfd_create"));
@@ -41,11 +32,14 @@ void Block::clear_byte(std::uint32_t offset) const noexcept {
 }
 
 GrantRef GrantTable::next_free() {
-    // Round-robin, so that a reference is reused as late as possible.
-    do {
-        cursor_ = cursor_ < kFirstRef || cursor_ >= kLastRef ? kFirstRef : cursor_ + 1;
-    } while (grants_.contains(cursor_));
-    return cursor_;
+    // The reference that was freed last, as in Linux (drivers/xen/grant-table.c, get_free_entries):
+    // what mistakes a reused number for the earlier grant fails here too.
+    if (freed_.empty()) {
+        return ++highest_;
+    }
+    const GrantRef ref = freed_.back();
+    freed_.pop_back();
+    return ref;
 }
 
 GrantTable::Shared GrantTable::share(DomId peer, std::size_t pages, Access access) {
@@ -68,11 +62,10 @@ void GrantTable::unshare(std::span<const GrantRef> refs) {
             continue;
         }
         it->second->ended = true;
-        if (it->second->maps > 0) {
-            ended_.push_back(it->second);
-        }
+        ended_.emplace_back(ref, it->second);
         grants_.erase(it);
     }
+    release_unmapped();
 }
 
 MappedGrants GrantTable::map(DomId by, std::span<const GrantRef> refs, Access access) {
@@ -99,12 +92,20 @@ MappedGrants GrantTable::map(DomId by, std::span<const GrantRef> refs, Access ac
 }
 
 std::size_t GrantTable::count() {
-    forget_unmapped();
+    release_unmapped();
     return grants_.size() + ended_.size();
 }
 
-void GrantTable::forget_unmapped() {
-    std::erase_if(ended_, [](const auto& grant) { return grant->maps == 0; });
+// A reference stays in use as long as the peer has its page mapped.
+void GrantTable::release_unmapped() {
+    std::erase_if(ended_, [this](const auto& ended) {
+        const auto& [ref, grant] = ended;
+        if (grant->maps > 0) {
+            return false;
+        }
+        freed_.push_back(ref);
+        return true;
+    });
 }
 
 void unmap(const MappedGrants& grants) noexcept {

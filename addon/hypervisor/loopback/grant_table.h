@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "hypervisor/hypervisor.h"
@@ -71,12 +72,14 @@ class GrantTable {
 
   private:
     GrantRef next_free();
-    void forget_unmapped();
+    void release_unmapped();
 
     GrantLimits limits_;
     std::map<GrantRef, std::shared_ptr<Grant>> grants_;
-    std::vector<std::shared_ptr<Grant>> ended_;
-    GrantRef cursor_ = 0;
+    std::vector<std::pair<GrantRef, std::shared_ptr<Grant>>> ended_;  // while they are mapped
+    std::vector<GrantRef> freed_;
+    // Linux keeps the first references for itself (GNTTAB_NR_RESERVED_ENTRIES).
+    GrantRef highest_ = 7;
 };
 
 void unmap(const MappedGrants& grants) noexcept;

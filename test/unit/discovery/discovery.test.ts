@@ -64,7 +64,7 @@ t.test('a guest sees what another publishes for it, and that it is destroyed', a
     instance: INSTANCE,
     offer: undefined,
   });
-  const offer = { ringRef: 9 as GrantRef, eventChannel: 5 as EventChannelPort };
+  const offer = { ringRef: 9 as GrantRef, eventChannel: 5 as EventChannelPort, id: 77 };
   await nodes.publish({ offer });
   t.same(await seen.until(observation => observation.offer !== undefined), {
     instance: INSTANCE,
@@ -99,7 +99,12 @@ t.test('nonsense that a peer publishes is ignored', async t => {
   }
   await guest.write('data/xsock/0/ring-ref', '8');
   await guest.write('data/xsock/0/event-channel', '1');
-  t.ok(await seen.until(({ offer }) => offer !== undefined));
+  t.same((await seen.until(({ offer }) => offer !== undefined)).offer?.id, undefined, 'as of 0.1');
+  await guest.write('data/xsock/0/offer-id', '-7');
+  await guest.write('data/xsock/0/event-channel', '2');
+  t.same((await seen.until(({ offer }) => offer?.eventChannel === 2)).offer?.id, undefined);
+  await guest.write('data/xsock/0/offer-id', '4294967295');
+  t.ok(await seen.until(({ offer }) => offer?.id === 4294967295));
 });
 
 t.test('a peer that rewrites its nodes without end does not set our pace', async t => {

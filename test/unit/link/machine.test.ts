@@ -18,10 +18,14 @@ import {
 const A = 'a'.repeat(32);
 const B = 'b'.repeat(32);
 const link = (id: number): LinkId => id as LinkId;
-const address = (id: number): OfferAddress => ({
-  ringRef: id as GrantRef,
-  eventChannel: id as EventChannelPort,
+/** Equal numbers and another id: the reference and the port are in use again. */
+const address = (number: number, id: number | undefined = 1): OfferAddress => ({
+  ringRef: number as GrantRef,
+  eventChannel: number as EventChannelPort,
+  id,
 });
+/** As a granter of release 0.1 publishes it. */
+const withoutId = (number: number): OfferAddress => ({ ...address(number), id: undefined });
 
 /** The state and the kinds of the last commands after these events. */
 function after(role: Role, events: readonly LinkEvent[]) {
@@ -83,6 +87,34 @@ const TABLE: readonly (readonly [string, Role, readonly LinkEvent[], string, rea
       [...MAPPER_UP, down(1), seen(A, address(9))],
       'connecting',
       ['cancel-retry', 'connect'],
+    ],
+    [
+      'also one with the numbers of the last one',
+      'mapper',
+      [...MAPPER_UP, down(1), seen(A, address(8, 2))],
+      'connecting',
+      ['cancel-retry', 'connect'],
+    ],
+    [
+      'or without an id, after a withdrawal',
+      'mapper',
+      [
+        seen(A, withoutId(8)),
+        ...MAPPER_UP.slice(1),
+        down(1),
+        seen(A, withoutId(8)),
+        seen(A),
+        seen(A, withoutId(8)),
+      ],
+      'connecting',
+      ['cancel-retry', 'connect'],
+    ],
+    [
+      'or of another daemon',
+      'mapper',
+      [...MAPPER_UP, seen(B, address(8))],
+      'connecting',
+      ['went-down', 'close', 'connect'],
     ],
     [
       'a new offer while up: the peer has given the link up',
@@ -171,7 +203,7 @@ class Model {
   /** What may happen next; links fail by the test's hand only. */
   readonly pending: (() => void)[] = [];
   #published: OfferAddress | undefined;
-  readonly #taken = new Set<GrantRef>();
+  readonly #taken = new Set<OfferAddress>();
 
   #side(role: Role, instance: string): Side {
     return { machine: createMachine(role), instance, open: new Map(), retry: false };
@@ -195,7 +227,7 @@ class Model {
       const offer = side.open.get(id);
       side.open.delete(id);
       for (const [otherId, otherOffer] of other.open) {
-        if (otherOffer.ringRef === offer?.ringRef) this.#dies(other, otherId);
+        if (otherOffer === offer) this.#dies(other, otherId);
       }
     }
     if (side === this.granter) this.#published = undefined;
@@ -248,7 +280,7 @@ class Model {
           const id = link(this.#next++);
           this.pending.push(() => {
             if (side.instance !== instance) return;
-            const offer = address(id);
+            const offer = address(this.#freeRef(), this.#next++);
             side.open.set(id, offer);
             this.#feed(side, { kind: 'offered', ticket, link: id, address: offer });
           });
@@ -282,18 +314,28 @@ class Model {
     }
   }
 
+  /** The lowest that neither side uses, so that offers have the numbers of earlier ones. */
+  #freeRef(): number {
+    const used = [this.granter, this.mapper].flatMap(({ open }) =>
+      [...open.values()].map(({ ringRef }): number => ringRef),
+    );
+    let ref = 8;
+    while (used.includes(ref)) ref++;
+    return ref;
+  }
+
   #connect(side: Side, ticket: number, offer: OfferAddress): void {
     const { instance } = side;
     this.pending.push(() => {
       if (side.instance !== instance) return;
       const granted = [...this.granter.open].find(([, open]) => open.ringRef === offer.ringRef);
-      if (granted === undefined || this.#taken.has(offer.ringRef)) {
+      if (granted === undefined || this.#taken.has(granted[1])) {
         this.#feed(side, { kind: 'failed', ticket, why: 'taken' });
         return;
       }
-      this.#taken.add(offer.ringRef);
+      this.#taken.add(granted[1]);
       const id = link(this.#next++);
-      side.open.set(id, offer);
+      side.open.set(id, granted[1]);
       this.#feed(side, { kind: 'connected', ticket, link: id });
       const granterInstance = this.granter.instance;
       this.pending.push(() => {
@@ -314,7 +356,7 @@ class Model {
     side.open.delete(id);
     const other = side === this.granter ? this.mapper : this.granter;
     for (const [otherId, otherOffer] of other.open) {
-      if (otherOffer.ringRef === offer?.ringRef && this.#taken.has(otherOffer.ringRef)) {
+      if (otherOffer === offer && this.#taken.has(otherOffer)) {
         this.#dies(other, otherId);
       }
     }
@@ -350,8 +392,10 @@ t.test('whatever happens, both end up with the same link, and no other is left o
           }
           if (side.open.size !== 1 || !side.open.has(id)) throw new Error('a link is left open');
         }
-        const refs = [model.granter, model.mapper].map(side => [...side.open.values()][0]?.ringRef);
-        return refs[0] === refs[1];
+        const [ours, theirs] = [model.granter, model.mapper].map(
+          ({ open }) => [...open.values()][0],
+        );
+        return ours === theirs;
       },
     ),
     { numRuns: 500 },

@@ -75,7 +75,7 @@ t.test('an offer is published, taken, and withdrawn with its link', async t => {
   const linked = until('link');
   supervisor.observe(THEIRS, undefined);
   await linked;
-  t.same(await published(), ['event-channel', 'instance', 'ring-ref']);
+  t.same(await published(), ['event-channel', 'instance', 'offer-id', 'ring-ref']);
   const up = until('up');
   await take(supervisor.link);
   await up;
@@ -181,7 +181,7 @@ t.test('an offer whose nodes cannot be written is given back, and made again', a
   await first;
   await until('link');
   t.ok(ours.calls.includes('closeLink 0'));
-  t.same(await published(), ['event-channel', 'instance', 'ring-ref']);
+  t.same(await published(), ['event-channel', 'instance', 'offer-id', 'ring-ref']);
   t.equal(supervisor.state.kind, 'offering');
   await supervisor.stop(0);
   t.equal(host.ends.size, 0);
