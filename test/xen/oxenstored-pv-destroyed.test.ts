@@ -4,5 +4,5 @@ import { bootFor } from './boot.js';
 import { runSuite } from './suite.js';
 
 await bootFor(t, { xenstored: 'oxenstored', guestType: 'pv' }, (t, lab) =>
-  runSuite(t, lab, ['a guest is destroyed under load, 20 times']),
+  runSuite(t, lab, ['a guest is destroyed under load, up to 20 times']),
 );

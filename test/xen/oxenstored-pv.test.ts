@@ -14,6 +14,5 @@ await bootFor(t, { xenstored: 'oxenstored', guestType: 'pv' }, async (t, lab) =>
     'our nodes are removed',
     'a guest is rebooted',
     'a guest is saved and restored',
-    'a guest is destroyed under load',
   ]);
 });

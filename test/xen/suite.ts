@@ -27,7 +27,7 @@ const CASES = {
   'a guest is saved and restored': life.restored,
   'a guest is destroyed under load': (t, lab, domains) =>
     life.destroyedUnderLoad(t, lab, domains, 2),
-  'a guest is destroyed under load, 20 times': (t, lab, domains) =>
+  'a guest is destroyed under load, up to 20 times': (t, lab, domains) =>
     life.destroyedUnderLoad(t, lab, domains, 20),
 } as const satisfies Record<string, Case>;
 

@@ -36,6 +36,10 @@ export async function daemonDeath(t: Test, domains: Domains): Promise<void> {
   }
 }
 
+/** A quiet machine destroys 20 times in half of this; on a slow one, 5 times have to do. */
+const DESTROYS_LAST = 900_000;
+const DESTROYS_AT_LEAST = 5;
+
 export async function destroyedUnderLoad(
   t: Test,
   lab: XenLab,
@@ -43,7 +47,12 @@ export async function destroyedUnderLoad(
   times: number,
 ): Promise<void> {
   const { dom0, domu1, domu2 } = domains;
+  const began = performance.now();
   for (let i = 1; i <= times; i++) {
+    if (i > DESTROYS_AT_LEAST && performance.now() - began > DESTROYS_LAST) {
+      t.comment(`destroyed ${i - 1} times of ${times}: the machine is slow`);
+      return;
+    }
     const before = domu2.domid;
     const loads = [
       [domu1, await load(domu1, domu2)] as const,
