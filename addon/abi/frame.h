@@ -1,4 +1,4 @@
-// Frames: how xsock carries many streams over the two byte rings of a link. No behaviour here.
+// Frames: how xsock carries many streams over the two byte rings of a link. Layout only.
 // docs/protocol.md describes every frame; a test compares its numbers with this header.
 //
 // A frame is a 16-byte header and `length` bytes of payload, padded to a multiple of 16, so that a
@@ -11,6 +11,10 @@
 namespace xsock::abi {
 
 inline constexpr std::size_t kFrameAlignment = 16;
+// What a payload of `length` bytes takes up in the ring.
+constexpr std::size_t padded(std::size_t length) noexcept {
+    return (length + kFrameAlignment - 1) & ~(kFrameAlignment - 1);
+}
 
 enum class FrameType : std::uint8_t {
     kHello = 1,      // first frame each way; payload Hello

@@ -227,9 +227,10 @@ hypervisor::Hypervisor connect_hypervisor(const Napi::Object& where) {
 
 sys::Address address_from_js(const Napi::Object& target) {
     sys::Address address;
-    address.tcp = target.Get("kind").ToString().Utf8Value() == "tcp";
-    address.host_or_path = target.Get(address.tcp ? "host" : "path").ToString().Utf8Value();
-    if (address.tcp) {
+    const bool tcp = target.Get("kind").ToString().Utf8Value() == "tcp";
+    address.kind = tcp ? sys::SocketKind::kTcp : sys::SocketKind::kUnix;
+    address.host_or_path = target.Get(tcp ? "host" : "path").ToString().Utf8Value();
+    if (tcp) {
         address.port = static_cast<std::uint16_t>(u32(target, "port"));
     }
     return address;

@@ -238,7 +238,9 @@ Napi::Value Dataplane::listen(const Napi::CallbackInfo& info) {
         }
         link::ListenerId listener = 0;
         try {
-            listener = opened(pumps_).listen(number("link"), service, tcp, std::move(socket));
+            listener = opened(pumps_).listen(number("link"), service,
+                                             tcp ? sys::SocketKind::kTcp : sys::SocketKind::kUnix,
+                                             std::move(socket));
         } catch (const std::system_error&) {
             if (!tcp) {
                 ::unlink(

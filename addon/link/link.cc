@@ -16,7 +16,7 @@ std::uint64_t random_odd() {
 
 }  // namespace
 
-Link::Link(Host& host, LinkId id, const Identity& identity, ChannelMemory memory,
+Link::Link(Host& host, LinkId id, const Identity& identity, channel::ChannelMemory memory,
            hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port, LaneRef lane_ref)
     : host_(host),
       id_(id),
@@ -25,9 +25,10 @@ Link::Link(Host& host, LinkId id, const Identity& identity, ChannelMemory memory
       channel_(std::move(memory)),
       doorbells_(doorbells),
       port_(port),
-      state_(channel_.role() == Role::kServer ? LinkState::kWaiting : LinkState::kGreeting),
+      state_(channel_.role() == channel::Role::kServer ? LinkState::kWaiting
+                                                       : LinkState::kGreeting),
       streams_(0, StreamIdHash{random_odd()}),
-      next_id_(channel_.role() == Role::kServer ? 2 : 3),
+      next_id_(channel_.role() == channel::Role::kServer ? 2 : 3),
       last_heard_(host.now()),
       last_ping_(host.now()) {}
 
@@ -40,7 +41,7 @@ Link::~Link() {
 }
 
 void Link::start() {
-    if (channel_.role() == Role::kClient) {
+    if (channel_.role() == channel::Role::kClient) {
         channel_.mark_live();
         doorbells_.notify(port_);
         hello_wanted_ = true;
@@ -55,7 +56,7 @@ bool Link::service(bool& progress) {
         return false;
     }
     const std::uint64_t frames_before = counters_.frames_received;
-    const PeerState before = channel_.peer_state();
+    const channel::PeerState before = channel_.peer_state();
     bool more = receive();
     if (state_ == LinkState::kDown) {
         return false;
@@ -71,7 +72,7 @@ bool Link::service(bool& progress) {
     if (!more) {
         // The live byte was read before the ring: nothing that the peer wrote before it cleared
         // the byte is missed.
-        if (before == PeerState::kGone) {
+        if (before == channel::PeerState::kGone) {
             const bool in_order = goodbye_heard_ && streams_.empty();
             down(in_order ? DownReason::kGoodbye : DownReason::kPeerGone, "");
             return false;
@@ -87,10 +88,10 @@ bool Link::service(bool& progress) {
 
 void Link::check_peer(bool& progress) {
     switch (channel_.peer_state()) {
-        case PeerState::kCorrupt:
+        case channel::PeerState::kCorrupt:
             corrupt("the peer's live byte has an invalid value");
             break;
-        case PeerState::kLive:
+        case channel::PeerState::kLive:
             if (state_ == LinkState::kWaiting) {
                 state_ = LinkState::kGreeting;
                 last_heard_ = host_.now();
@@ -98,17 +99,47 @@ void Link::check_peer(bool& progress) {
                 progress = true;
             }
             break;
-        case PeerState::kGone:
+        case channel::PeerState::kGone:
             if (state_ == LinkState::kWaiting) {
                 down(DownReason::kPeerGone, "");
             }
             break;
-        case PeerState::kNone:
+        case channel::PeerState::kNone:
             if (state_ != LinkState::kWaiting) {
                 corrupt("the peer's live byte went back to 'no client yet'");
             }
             break;
     }
+}
+
+bool Link::poll() {
+    if (state_ == LinkState::kDown) {
+        return false;
+    }
+    if (state_ == LinkState::kWaiting) {
+        return channel_.peer_state() != channel::PeerState::kNone;
+    }
+    ring::Consumer& in = channel_.consumer();
+    ring::Producer& out = channel_.producer();
+    const std::size_t space = out.space();
+    if (!in.refresh()) {
+        corrupt("producer index out of range");
+        return false;
+    }
+    if (!out.refresh()) {
+        corrupt("consumer index out of range");
+        return false;
+    }
+    return in.available() > 0 || (blocked_on_space_ && out.space() > space) ||
+           channel_.peer_state() != channel::PeerState::kLive;
+}
+
+bool Link::enable_notifications() {
+    if (state_ != LinkState::kWaiting && state_ != LinkState::kDown) {
+        channel_.request_notify(static_cast<std::uint8_t>(
+            abi::kNotifyWrite | (blocked_on_space_ ? abi::kNotifyRead : 0)));
+    }
+    return poll() || state_ == LinkState::kDown;
 }
 
 sys::TimePoint Link::deadline() const noexcept {
@@ -182,7 +213,8 @@ void Link::send_services(std::vector<std::byte> message) {
     host_.schedule(*this);
 }
 
-void Link::open(sys::UniqueFd socket, bool tcp, const Label& label, std::uint16_t service_port) {
+void Link::open(sys::UniqueFd socket, sys::SocketKind kind, const Label& label,
+                std::uint16_t service_port) {
     const std::uint32_t limit = std::min(host_.limits().streams_per_peer, peer_max_streams_);
     const std::uint32_t elsewhere = lanes().elsewhere(lane()).first;
     Refusal refusal = Refusal::kLinkDown;
@@ -197,8 +229,8 @@ void Link::open(sys::UniqueFd socket, bool tcp, const Label& label, std::uint16_
                 ++outgoing_;
                 note_streams();
                 stream->fd = std::move(socket);
-                stream->tcp = tcp;
-                stream->unanswered = !tcp;
+                stream->kind = kind;
+                stream->unanswered = kind == sys::SocketKind::kUnix;
                 stream->notice = Stream::Notice::kOpen;
                 stream->notice_reason = service_port;
                 become_open(*stream);
@@ -209,7 +241,7 @@ void Link::open(sys::UniqueFd socket, bool tcp, const Label& label, std::uint16_
     ++counters_.streams_refused;
     host_.report(StreamRefused{id_, 0, Direction::kOutgoing, *label, refusal, "",
                                sys::program_of(socket.get())});
-    if (!tcp && socket.valid()) {
+    if (kind == sys::SocketKind::kUnix && socket.valid()) {
         host_.await_first_bytes(std::move(socket), identity_.peer_domid);
     }
 }

@@ -17,7 +17,7 @@
 
 #include "abi/features.h"
 #include "abi/frame.h"
-#include "link/channel.h"
+#include "channel/channel.h"
 #include "link/host.h"
 #include "link/intrusive_list.h"
 #include "link/lanes.h"
@@ -85,7 +85,7 @@ class Link final : public StreamOwner {
   public:
     // `doorbells` must outlive the link. The pump closes `port` after the link is destroyed: the
     // unmap-notify of the pages still sends on it.
-    Link(Host& host, LinkId id, const Identity& identity, ChannelMemory memory,
+    Link(Host& host, LinkId id, const Identity& identity, channel::ChannelMemory memory,
          hypervisor::Doorbells& doorbells, hypervisor::EventChannelPort port,
          LaneRef lane_ref = {});
     ~Link() override;
@@ -125,7 +125,8 @@ class Link final : public StreamOwner {
     // Opens a stream for a local program that has connected: to the service at `service_port`, or,
     // if that is 0, to the one that the label names. If that is impossible the program's socket is
     // closed.
-    void open(sys::UniqueFd socket, bool tcp, const Label& label, std::uint16_t service_port);
+    void open(sys::UniqueFd socket, sys::SocketKind kind, const Label& label,
+              std::uint16_t service_port);
     // Resets a stream; false if there is none.
     bool terminate(StreamId stream);
     // Sends GOODBYE: no new streams; the link goes down once the last stream has ended, or at
@@ -203,7 +204,7 @@ class Link final : public StreamOwner {
     const LinkId id_;
     const Identity identity_;
     const LaneRef lane_ref_;
-    Channel channel_;
+    channel::Channel channel_;
     hypervisor::Doorbells& doorbells_;
     const hypervisor::EventChannelPort port_;
     LinkState state_;

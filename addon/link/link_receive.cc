@@ -14,10 +14,6 @@ constexpr std::size_t kReceiveBudget = std::size_t{256} * 1024;
 // respects the limit, give or take streams whose end is still in flight.
 constexpr std::size_t kSurplusStreams = 1024;
 
-constexpr std::size_t padded(std::size_t length) noexcept {
-    return (length + abi::kFrameAlignment - 1) & ~(abi::kFrameAlignment - 1);
-}
-
 // Copies a fixed part out of the ring; the rest of the payload, if any, is ignored.
 template <typename T>
 bool copy_out(const ring::Segments& payload, T& target) noexcept {
@@ -54,7 +50,7 @@ bool Link::receive() {
                     std::to_string(abi::kMaxPayload) + " are allowed");
             return false;
         }
-        const std::size_t total = sizeof frame.header + padded(frame.header.length);
+        const std::size_t total = sizeof frame.header + abi::padded(frame.header.length);
         if (total > ring.available()) {
             corrupt("truncated frame");
             return false;
@@ -131,7 +127,7 @@ void Link::handle_hello(const FrameView& frame) {
     peer_max_streams_ = hello.max_streams;
     state_ = LinkState::kUp;
     lanes_agreed_ = std::clamp<std::uint32_t>(hello.max_lanes, 1, lanes().max_lanes);
-    const bool offers = lane() == 0 && channel_.role() == Role::kServer;
+    const bool offers = lane() == 0 && channel_.role() == channel::Role::kServer;
     LinkUp up{id_, version, features_.bits(), {}, offers ? lanes_agreed_ - 1 : 0};
     std::memcpy(up.instance.data(), hello.instance, up.instance.size());
     if (lane() == 0) {
@@ -184,7 +180,7 @@ void Link::handle_link_frame(const FrameView& frame) {
 
 void Link::handle_lane(const FrameView& frame) {
     abi::Lane further;
-    if (!copy_out(frame.payload, further) || channel_.role() == Role::kServer ||
+    if (!copy_out(frame.payload, further) || channel_.role() == channel::Role::kServer ||
         further.number >= lanes_agreed_ || (lanes_heard_ & 1U << further.number) != 0) {
         corrupt("LANE that was not agreed on");
         return;
@@ -280,7 +276,7 @@ void Link::handle_stream_frame(const FrameView& frame) {
 
 void Link::handle_open(const FrameView& frame) {
     const StreamId id = frame.header.stream;
-    const std::uint32_t peer_bit = channel_.role() == Role::kServer ? 1 : 0;
+    const std::uint32_t peer_bit = channel_.role() == channel::Role::kServer ? 1 : 0;
     if (id < 2 || (id & abi::kStreamOpenerBit) != peer_bit ||
         id >> abi::kStreamLaneShift != lane() || streams_.contains(id)) {
         corrupt("OPEN with an id that is in use or not the peer's to choose");

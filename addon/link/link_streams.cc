@@ -33,7 +33,7 @@ void Link::on_stream_ready(Stream& stream) {
     if (stream.hung_up && stream.unanswered) {
         stream.discard_held();
     }
-    if (stream.tcp && stream.peer_stopped && stream.readable && !stream.end_seen) {
+    if (stream.tcp() && stream.peer_stopped && stream.readable && !stream.end_seen) {
         stop_input(stream);
     }
     if (stream.hung_up && stream.read_done) {
@@ -137,7 +137,7 @@ void Link::try_connect(Stream& stream) {
     Connecting& attempt = *stream.connecting;
     sys::ConnectResult result = sys::connect(attempt.target);
     stream.fd = std::move(result.fd);
-    stream.tcp = attempt.target.tcp;
+    stream.kind = attempt.target.kind;
     switch (result.outcome) {
         case sys::Connect::kDone:
             become_open(stream);
@@ -275,9 +275,9 @@ void Link::close_socket(Stream& stream, bool abort) {
     if (!stream.fd.valid()) {
         return;
     }
-    if (stream.tcp && abort) {
+    if (stream.tcp() && abort) {
         sys::reset_on_close(stream.fd.get());
-    } else if (stream.tcp && !stream.end_seen) {
+    } else if (stream.tcp() && !stream.end_seen) {
         host_.linger(std::move(stream.fd), identity_.peer_domid);
         return;
     }

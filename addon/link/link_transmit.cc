@@ -22,10 +22,6 @@ constexpr std::size_t kSmallFrame = 2048;
 constexpr sys::Duration kInteractiveTime = sys::milliseconds(20);
 constexpr std::size_t kBulkRingLimit = 32 * 1024;
 
-constexpr std::size_t padded(std::size_t length) noexcept {
-    return (length + abi::kFrameAlignment - 1) & ~(abi::kFrameAlignment - 1);
-}
-
 }  // namespace
 
 // True if there is more to send and space for it.
@@ -264,7 +260,7 @@ bool Link::send_data(Stream& stream, std::size_t max_length) {
             stream.note_end_of_input();
             return true;
         case sys::Transfer::kBroken:
-            if (stream.tcp) {
+            if (stream.tcp()) {
                 reset(stream, abi::ResetReason::kLocalReset, EndReason::kLocalReset);
             } else {
                 // The program closed its end with bytes unread; what it wrote before that has been
@@ -287,7 +283,7 @@ bool Link::send_data(Stream& stream, std::size_t max_length) {
                                   stream.id,
                                   take_credit(stream)};
     ring.room(0, sizeof header).copy_from(std::as_bytes(std::span(&header, 1)));
-    ring.advance(sizeof header + padded(got.bytes));
+    ring.advance(sizeof header + abi::padded(got.bytes));
     ++counters_.frames_sent;
     stream.send_credit -= static_cast<std::uint32_t>(got.bytes);
     stream.bytes_sent += got.bytes;
@@ -299,7 +295,7 @@ bool Link::send_data(Stream& stream, std::size_t max_length) {
         note_interactive(stream.id, got.bytes);
         if (!stream.input_ending) {
             stream.readable = false;  // drained: the next byte brings an edge (EPOLLET)
-        } else if (!stream.tcp) {
+        } else if (!stream.tcp()) {
             // A UNIX socket's peer that has shut down queues nothing more, and all before was read.
             stream.note_end_of_input();
         }
@@ -313,7 +309,7 @@ bool Link::send_frame(abi::FrameType type, std::uint8_t flags, StreamId stream,
     ring::Producer& ring = channel_.producer();
     const abi::FrameHeader header{
         static_cast<std::uint32_t>(payload.size()), type, flags, 0, stream, argument};
-    const std::size_t total = sizeof header + padded(payload.size());
+    const std::size_t total = sizeof header + abi::padded(payload.size());
     if (ring.space() < total) {
         blocked_on_space_ = true;
         return false;
@@ -338,36 +334,6 @@ void Link::flush_notify() {
         ++counters_.doorbells_sent;
         doorbells_.notify(port_);
     }
-}
-
-bool Link::poll() {
-    if (state_ == LinkState::kDown) {
-        return false;
-    }
-    if (state_ == LinkState::kWaiting) {
-        return channel_.peer_state() != PeerState::kNone;
-    }
-    ring::Consumer& in = channel_.consumer();
-    ring::Producer& out = channel_.producer();
-    const std::size_t space = out.space();
-    if (!in.refresh()) {
-        corrupt("producer index out of range");
-        return false;
-    }
-    if (!out.refresh()) {
-        corrupt("consumer index out of range");
-        return false;
-    }
-    return in.available() > 0 || (blocked_on_space_ && out.space() > space) ||
-           channel_.peer_state() != PeerState::kLive;
-}
-
-bool Link::enable_notifications() {
-    if (state_ != LinkState::kWaiting && state_ != LinkState::kDown) {
-        channel_.request_notify(static_cast<std::uint8_t>(
-            abi::kNotifyWrite | (blocked_on_space_ ? abi::kNotifyRead : 0)));
-    }
-    return poll() || state_ == LinkState::kDown;
 }
 
 }  // namespace xsock::link

@@ -54,7 +54,7 @@ std::size_t Stream::flush() {
     }
     if (stage == Stage::kOpen && peer_ended && pending.empty() && !write_shut && !write_broken) {
         // Not if the program has closed both ways, or close() follows at once with the same effect.
-        if (tcp || !(hung_up || peer_stopped)) {
+        if (tcp() || !(hung_up || peer_stopped)) {
             ::shutdown(fd.get(), SHUT_WR);
         }
         write_shut = true;
@@ -104,7 +104,7 @@ void Stream::note_end_of_input() {
 }
 
 std::int32_t Stream::cut_off_program() const noexcept {
-    const bool told = direction == Direction::kIncoming || tcp || write_shut || !fd.valid();
+    const bool told = direction == Direction::kIncoming || tcp() || write_shut || !fd.valid();
     return told ? 0 : sys::program_of(fd.get());
 }
 
@@ -117,7 +117,7 @@ void Stream::discard_held() noexcept {
 }
 
 bool Stream::stop_input() {
-    if (!tcp) {
+    if (!tcp()) {
         ::shutdown(fd.get(), SHUT_RD);
     }
     for (std::size_t dropped = 0; dropped < kDiscardPerTurn;) {

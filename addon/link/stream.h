@@ -59,6 +59,7 @@ class Stream final : public sys::Pollable {
     void on_ready(std::uint32_t events) override;
     void set_owner(StreamOwner& owner) noexcept { owner_ = &owner; }
 
+    [[nodiscard]] bool tcp() const noexcept { return kind == sys::SocketKind::kTcp; }
     // Whether bytes of the local program may go into the ring now.
     [[nodiscard]] bool can_send() const noexcept {
         return stage == Stage::kOpen && notice == Notice::kNone && readable && !read_done &&
@@ -108,7 +109,7 @@ class Stream final : public sys::Pollable {
     std::uint8_t shutdown_sent = 0;
     bool credit_wanted = false;
 
-    bool tcp = false;
+    sys::SocketKind kind = sys::SocketKind::kUnix;
     // Closing a UNIX socket shows the other end ECONNRESET only if bytes are left unread (unix(7)).
     // So the first bytes of a program are sent, but left in its socket (MSG_PEEK) until the peer
     // has answered: if the stream is refused, the program sees ECONNRESET rather than the end of an

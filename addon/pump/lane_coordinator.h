@@ -14,6 +14,7 @@
 #include "link/lanes.h"
 #include "pump/event_queue.h"
 #include "pump/releaser.h"
+#include "sys/socket.h"
 #include "sys/unique_fd.h"
 
 namespace xsock::pump {
@@ -31,7 +32,7 @@ struct Shared {
 // A program that has connected to a listener.
 struct Accepted {
     sys::UniqueFd socket;
-    bool tcp;
+    sys::SocketKind kind;
     link::Label label;
     std::uint16_t service_port;  // 0: by the label's name
 };

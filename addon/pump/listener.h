@@ -9,6 +9,7 @@
 #include "link/label.h"
 #include "sys/clock.h"
 #include "sys/pollable.h"
+#include "sys/socket.h"
 #include "sys/unique_fd.h"
 
 namespace xsock::pump {
@@ -25,12 +26,13 @@ class Listener final : public sys::Pollable {
     using OnError = std::function<void(Listener&, int error)>;
 
     Listener(link::ListenerId listener_id, link::LinkId leads_to, ServiceAddress service_address,
-             bool is_tcp, sys::UniqueFd socket, OnAccept on_accept, OnError on_error)
+             sys::SocketKind socket_kind, sys::UniqueFd socket, OnAccept on_accept,
+             OnError on_error)
         : id(listener_id),
           link(leads_to),
           service(std::move(service_address)),
           label(link::label_of(service.name, service.port)),
-          tcp(is_tcp),
+          kind(socket_kind),
           fd(std::move(socket)),
           on_accept_(std::move(on_accept)),
           on_error_(std::move(on_error)) {}
@@ -41,7 +43,7 @@ class Listener final : public sys::Pollable {
     const link::LinkId link;
     const ServiceAddress service;
     const link::Label label;
-    const bool tcp;
+    const sys::SocketKind kind;
     sys::UniqueFd fd;
     // After an error the socket is not in the epoll set until then.
     sys::TimePoint resume_at = sys::kNever;

@@ -32,7 +32,7 @@ class Orphans final : public link::StreamOwner {
                 return false;
             }
             host_.budget().release(stream.window);
-            if (stream.tcp && !stream.end_seen) {
+            if (stream.tcp() && !stream.end_seen) {
                 host_.linger(std::move(stream.fd), orphan.peer);
             } else {
                 host_.unwatch(stream.fd.get());

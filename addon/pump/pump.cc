@@ -377,10 +377,10 @@ void Pump::accept(Listener& listener, sys::UniqueFd socket) {
     if (lane > 0) {
         coordinator_.hand_over(
             link.lanes(), link.id(), lane,
-            {std::move(socket), listener.tcp, listener.label, listener.service.port});
+            {std::move(socket), listener.kind, listener.label, listener.service.port});
         return;
     }
-    link.open(std::move(socket), listener.tcp, listener.label, listener.service.port);
+    link.open(std::move(socket), listener.kind, listener.label, listener.service.port);
 }
 
 // The link went down between a program's connect() and our accept().

@@ -81,8 +81,8 @@ class Pump final : public link::Host {
     };
     // [any] Creates a lane of the link `id`, which the caller has allocated, to `peer` over pages
     // that we grant. `order` is log2 of a ring's bytes; 0: the default size, or, for a lane other
-    // than the first, what link::share_what_is_spare() finds (ENOSPC: nothing). ENOLINK: the link
-    // has ended.
+    // than the first, what channel::share_what_is_spare() finds (ENOSPC: nothing). ENOLINK: the
+    // link has ended.
     Offer offer(link::LinkId id, hypervisor::DomId peer, std::uint16_t order,
                 link::LaneRef lane_ref);
     // [any] The same over pages that `peer` granted.
@@ -101,7 +101,7 @@ class Pump final : public link::Host {
     // [any] Whether streams that open, and that close normally, are reported.
     void report_streams(bool wanted);
     bool terminate(link::LinkId link, link::StreamId stream);
-    link::ListenerId listen(link::LinkId link, ServiceAddress service, bool tcp,
+    link::ListenerId listen(link::LinkId link, ServiceAddress service, sys::SocketKind kind,
                             sys::UniqueFd socket);
     void unlisten(link::ListenerId listener);
     std::vector<StreamInfo> streams();
@@ -175,7 +175,7 @@ class Pump final : public link::Host {
     void check_deferred_closes();
     [[nodiscard]] int timeout_ms() const;
     Entry& find(link::LinkId link);
-    void adopt(link::LinkId id, hypervisor::DomId peer, link::ChannelMemory&& memory,
+    void adopt(link::LinkId id, hypervisor::DomId peer, channel::ChannelMemory&& memory,
                DoorbellSource& source, hypervisor::EventChannelPort port, link::LaneRef lane_ref);
     [[nodiscard]] bool handled_by_coordinator(const link::Link& link,
                                               const link::Event& event) const;

@@ -51,12 +51,13 @@ bool Pump::terminate(LinkId id, link::StreamId stream) {
     return commands_.call([&] { return find(id).link->terminate(stream); });
 }
 
-ListenerId Pump::listen(LinkId id, ServiceAddress service, bool tcp, sys::UniqueFd socket) {
+ListenerId Pump::listen(LinkId id, ServiceAddress service, sys::SocketKind kind,
+                        sys::UniqueFd socket) {
     return commands_.call([&] {
         find(id);
         const ListenerId listener_id = shared_->next_listener++;
         auto listener = std::make_unique<Listener>(
-            listener_id, id, std::move(service), tcp, std::move(socket),
+            listener_id, id, std::move(service), kind, std::move(socket),
             [this](Listener& from, sys::UniqueFd connection) {
                 accept(from, std::move(connection));
             },
@@ -122,7 +123,7 @@ void Pump::post_open(LinkId id, Accepted accepted) noexcept {
             report_no_link(id, shared->label, shared->socket.get());
         } else {
             now_ = sys::Clock::now();
-            it->second.link->open(std::move(shared->socket), shared->tcp, shared->label,
+            it->second.link->open(std::move(shared->socket), shared->kind, shared->label,
                                   shared->service_port);
             it->second.link->lanes().arrived(it->second.link->lane());
         }

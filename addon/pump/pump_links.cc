@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "link/ring_size.h"
+#include "channel/ring_size.h"
 #include "pump/pump.h"
 #include "sys/error.h"
 
@@ -13,7 +13,7 @@ namespace xsock::pump {
 using link::LinkId;
 
 // Throws only before it takes the memory: releasing that may block, so it is left to the caller.
-void Pump::adopt(LinkId id, hypervisor::DomId peer, link::ChannelMemory&& memory,
+void Pump::adopt(LinkId id, hypervisor::DomId peer, channel::ChannelMemory&& memory,
                  DoorbellSource& source, hypervisor::EventChannelPort port,
                  link::LaneRef lane_ref) {
     if (links_.contains(id)) {
@@ -39,10 +39,10 @@ Pump::Offer Pump::offer(LinkId id, hypervisor::DomId peer, std::uint16_t order,
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
     const auto port = doorbells.allocate_unbound(peer);
     try {
-        link::ChannelMemory memory =
-            order != 0 ? link::ChannelMemory::share(*hypervisor_.memory, peer, order, port)
-            : lane_ref.number == 0 ? link::share_what_fits(*hypervisor_.memory, peer, port)
-                                   : link::share_what_is_spare(*hypervisor_.memory, peer, port);
+        channel::ChannelMemory memory =
+            order != 0 ? channel::ChannelMemory::share(*hypervisor_.memory, peer, order, port)
+            : lane_ref.number == 0 ? channel::share_what_fits(*hypervisor_.memory, peer, port)
+                                   : channel::share_what_is_spare(*hypervisor_.memory, peer, port);
         const hypervisor::GrantRef ring_ref = memory.ring_ref();
         commands_.call(
             [&] { adopt(id, peer, std::move(memory), source_, port, std::move(lane_ref)); });
@@ -59,8 +59,8 @@ void Pump::connect(LinkId id, hypervisor::DomId peer, hypervisor::GrantRef ring_
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
     const auto port = doorbells.bind_interdomain(peer, peer_port);
     try {
-        link::ChannelMemory memory =
-            link::ChannelMemory::map(*hypervisor_.memory, peer, ring_ref, port);
+        channel::ChannelMemory memory =
+            channel::ChannelMemory::map(*hypervisor_.memory, peer, ring_ref, port);
         commands_.call(
             [&] { adopt(id, peer, std::move(memory), source_, port, std::move(lane_ref)); });
     } catch (...) {
@@ -79,11 +79,11 @@ LinkId Pump::connect_self(std::uint16_t order) {
         const auto domid = static_cast<hypervisor::DomId>(options_.domid);
         hypervisor::Doorbells& doorbells = *self_.doorbells;
         const auto server_port = doorbells.allocate_unbound(domid);
-        link::ChannelMemory server =
-            link::ChannelMemory::share(*self_.memory, domid, order, server_port);
+        channel::ChannelMemory server =
+            channel::ChannelMemory::share(*self_.memory, domid, order, server_port);
         const auto client_port = doorbells.bind_interdomain(domid, server_port);
-        link::ChannelMemory client =
-            link::ChannelMemory::map(*self_.memory, domid, server.ring_ref(), client_port);
+        channel::ChannelMemory client =
+            channel::ChannelMemory::map(*self_.memory, domid, server.ring_ref(), client_port);
         const LinkId serving = shared_->next_link++;
         const LinkId calling = shared_->next_link++;
         adopt(serving, domid, std::move(server), self_source_, server_port, {});

@@ -179,8 +179,9 @@ bool Pumps::terminate(LinkId id, link::StreamId stream) {
     return lane < record.lanes->max_lanes && pump_of(*record.lanes, lane).terminate(id, stream);
 }
 
-link::ListenerId Pumps::listen(LinkId id, ServiceAddress service, bool tcp, sys::UniqueFd socket) {
-    return pump_of(*find(id).lanes, 0).listen(id, std::move(service), tcp, std::move(socket));
+link::ListenerId Pumps::listen(LinkId id, ServiceAddress service, sys::SocketKind kind,
+                               sys::UniqueFd socket) {
+    return pump_of(*find(id).lanes, 0).listen(id, std::move(service), kind, std::move(socket));
 }
 
 void Pumps::unlisten(link::ListenerId listener) {

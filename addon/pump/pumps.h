@@ -51,7 +51,7 @@ class Pumps final : private LaneCoordinator {
     void set_limits(const link::Limits& limits, std::size_t memory_total);
     void report_streams(bool wanted);
     bool terminate(link::LinkId link, link::StreamId stream);
-    link::ListenerId listen(link::LinkId link, ServiceAddress service, bool tcp,
+    link::ListenerId listen(link::LinkId link, ServiceAddress service, sys::SocketKind kind,
                             sys::UniqueFd socket);
     void unlisten(link::ListenerId listener);
     std::vector<StreamInfo> streams();

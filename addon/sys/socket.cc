@@ -129,7 +129,7 @@ TransferResult send(int fd, std::span<iovec> parts) noexcept {
 }
 
 std::string Address::text() const {
-    if (!tcp) {
+    if (kind == SocketKind::kUnix) {
         return "unix:" + host_or_path;
     }
     const bool v6 = host_or_path.find(':') != std::string::npos;
@@ -138,8 +138,9 @@ std::string Address::text() const {
 
 ConnectResult connect(const Address& target) noexcept {
     SocketAddress address;
-    const bool valid = target.tcp ? tcp_address(target.host_or_path, target.port, address)
-                                  : unix_address(target.host_or_path, address);
+    const bool valid = target.kind == SocketKind::kTcp
+                           ? tcp_address(target.host_or_path, target.port, address)
+                           : unix_address(target.host_or_path, address);
     if (!valid) {
         return {Connect::kFailed, UniqueFd(), EINVAL};
     }
@@ -147,7 +148,7 @@ ConnectResult connect(const Address& target) noexcept {
     if (!fd.valid()) {
         return {Connect::kFailed, UniqueFd(), errno};
     }
-    if (target.tcp) {
+    if (target.kind == SocketKind::kTcp) {
         disable_nagle(fd.get());
     }
     int result;

@@ -37,9 +37,11 @@ TransferResult discard(int fd, std::size_t max_bytes) noexcept;
 // sendmsg from `parts`, without SIGPIPE.
 TransferResult send(int fd, std::span<iovec> parts) noexcept;
 
+enum class SocketKind : std::uint8_t { kUnix, kTcp };
+
 // Where a connection leads: UNIX socket path, or IPv4/IPv6 literal and port.
 struct Address {
-    bool tcp = false;
+    SocketKind kind = SocketKind::kUnix;
     std::string host_or_path;
     std::uint16_t port = 0;
     // For messages: "unix:/path", "tcp:127.0.0.1:80", "tcp:[::1]:80".

@@ -7,7 +7,7 @@
 
 namespace xsock::vchan {
 
-using link::PeerState;
+using channel::PeerState;
 
 namespace {
 
@@ -25,7 +25,7 @@ constexpr sys::Duration kDropTime = sys::milliseconds(50);
 
 }  // namespace
 
-Relay::Relay(RelayId relay_id, link::ChannelMemory memory, hypervisor::Doorbells& doorbells,
+Relay::Relay(RelayId relay_id, channel::ChannelMemory memory, hypervisor::Doorbells& doorbells,
              hypervisor::EventChannelPort port, sys::Epoll& epoll, sys::Address target)
     : id(relay_id),
       channel_(std::in_place, std::move(memory)),
@@ -34,7 +34,7 @@ Relay::Relay(RelayId relay_id, link::ChannelMemory memory, hypervisor::Doorbells
       epoll_(epoll),
       target_(std::move(target)) {}
 
-Relay::Relay(RelayId relay_id, link::ChannelMemory memory, hypervisor::Doorbells& doorbells,
+Relay::Relay(RelayId relay_id, channel::ChannelMemory memory, hypervisor::Doorbells& doorbells,
              hypervisor::EventChannelPort port, sys::Epoll& epoll, sys::UniqueFd local)
     : id(relay_id),
       channel_(std::in_place, std::move(memory)),
@@ -80,7 +80,7 @@ bool Relay::left(sys::TimePoint now) {
         leave_until_ = now + kDropTime;
     }
     retry_at_ = std::min(now + kPeerPollInterval, leave_until_);
-    if (channel_->role() == link::Role::kClient && channel_->peer_state() == PeerState::kLive &&
+    if (channel_->role() == channel::Role::kClient && channel_->peer_state() == PeerState::kLive &&
         now < leave_until_) {
         return false;
     }
@@ -268,7 +268,7 @@ bool Relay::collect() {
 // connection. Until it has read something it is notified again, with back-off.
 void Relay::nudge(sys::TimePoint now) noexcept {
     const std::uint32_t start = channel_->start().left_cons;
-    const bool unread = channel_->role() == link::Role::kClient && bytes_sent_ > 0 &&
+    const bool unread = channel_->role() == channel::Role::kClient && bytes_sent_ > 0 &&
                         channel_->producer().acknowledged() == start;
     if (!unread) {
         nudge_at_ = sys::kNever;
@@ -308,7 +308,7 @@ void Relay::decide(PeerState peer) {
         return;
     }
     const bool local_over =
-        input_ended_ && (hung_up_ || output_broken_ || channel_->role() == link::Role::kServer);
+        input_ended_ && (hung_up_ || output_broken_ || channel_->role() == channel::Role::kServer);
     if (local_over && peer_has_read_all()) {
         end(output_broken_ ? End::kLocalGone : End::kClosed, "");
     }

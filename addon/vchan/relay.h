@@ -14,8 +14,8 @@
 #include <optional>
 #include <string>
 
+#include "channel/channel.h"
 #include "hypervisor/hypervisor.h"
-#include "link/channel.h"
 #include "sys/clock.h"
 #include "sys/epoll.h"
 #include "sys/pollable.h"
@@ -38,10 +38,10 @@ enum class End : std::uint8_t {
 class Relay final : public sys::Pollable {
   public:
     // Server: waits for a client, then connects to `target`.
-    Relay(RelayId relay_id, link::ChannelMemory memory, hypervisor::Doorbells& doorbells,
+    Relay(RelayId relay_id, channel::ChannelMemory memory, hypervisor::Doorbells& doorbells,
           hypervisor::EventChannelPort port, sys::Epoll& epoll, sys::Address target);
     // Client: `local` is the program's connection.
-    Relay(RelayId relay_id, link::ChannelMemory memory, hypervisor::Doorbells& doorbells,
+    Relay(RelayId relay_id, channel::ChannelMemory memory, hypervisor::Doorbells& doorbells,
           hypervisor::EventChannelPort port, sys::Epoll& epoll, sys::UniqueFd local);
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
@@ -83,12 +83,12 @@ class Relay final : public sys::Pollable {
     bool prepare(sys::TimePoint now);
     bool deliver();
     bool collect();
-    void decide(link::PeerState peer);
+    void decide(channel::PeerState peer);
     [[nodiscard]] bool peer_has_read_all();
     void notify_if_requested(std::uint8_t bits) noexcept;
     void nudge(sys::TimePoint now) noexcept;
 
-    std::optional<link::Channel> channel_;
+    std::optional<channel::Channel> channel_;
     hypervisor::Doorbells& doorbells_;
     hypervisor::EventChannelPort port_;
     sys::Epoll& epoll_;

@@ -245,8 +245,8 @@ Relays::Offer Relays::serve(hypervisor::DomId peer, std::uint16_t order, sys::Ad
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
     const auto port = doorbells.allocate_unbound(peer);
     try {
-        link::ChannelMemory memory =
-            link::ChannelMemory::share(*hypervisor_.memory, peer, order, port);
+        channel::ChannelMemory memory =
+            channel::ChannelMemory::share(*hypervisor_.memory, peer, order, port);
         const hypervisor::GrantRef ring_ref = memory.ring_ref();
         return commands_.call([&] {
             const RelayId id = next_id_++;
@@ -266,8 +266,8 @@ RelayId Relays::connect(ListenerId listener_id, hypervisor::DomId peer,
     hypervisor::Doorbells& doorbells = *hypervisor_.doorbells;
     const auto port = doorbells.bind_interdomain(peer, peer_port);
     try {
-        link::ChannelMemory memory = link::ChannelMemory::map(*hypervisor_.memory, peer, ring_ref,
-                                                              port, link::Offers::kStock);
+        channel::ChannelMemory memory = channel::ChannelMemory::map(
+            *hypervisor_.memory, peer, ring_ref, port, channel::Offers::kStock);
         return commands_.call([&] {
             const auto listener = listeners_.find(listener_id);
             if (listener == listeners_.end() || !listener->second->waiting.valid()) {

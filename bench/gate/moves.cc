@@ -35,9 +35,11 @@ class World {
         const pump::Pump::Offer offer = high_.pump->offer(0, kRingOrder);
         const link::LinkId link = low_.pump->connect(3, offer.ring_ref, offer.port);
         high_.pump->set_exports(
-            offer.link, std::make_shared<const link::ExportTable>(std::vector<link::ExportEntry>{
-                            {"svc", 80, true, {false, high_.dir + "/target", 0}}}));
-        low_.pump->listen(link, {"svc", 0}, false, sys::listen_unix(path(), 0600, kSame, kSame));
+            offer.link,
+            std::make_shared<const link::ExportTable>(std::vector<link::ExportEntry>{
+                {"svc", 80, true, {sys::SocketKind::kUnix, high_.dir + "/target", 0}}}));
+        low_.pump->listen(link, {"svc", 0}, sys::SocketKind::kUnix,
+                          sys::listen_unix(path(), 0600, kSame, kSame));
         if (!low_.wait_for<link::LinkUp>(link)) {
             throw std::runtime_error("the link does not come up");
         }

@@ -43,7 +43,8 @@ class Child {
 void streams_that_end_while_there_is_a_child() {
     Stage stage;
     const std::string path = stage.root.path + "/svc";
-    stage.pump->listen(stage.link, {"svc", 0}, false, sys::listen_unix(path, 0600, kSame, kSame));
+    stage.pump->listen(stage.link, {"svc", 0}, sys::SocketKind::kUnix,
+                       sys::listen_unix(path, 0600, kSame, kSame));
     CHECK(stage.peer->hello());
     CHECK(Peer::until([&] { return stage.pump->links().at(0).lanes == 1; }));
     for (int i = 0; i < kStreams; ++i) {

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "abi/frame.h"
+#include "channel/channel.h"
 #include "domain.h"
-#include "link/channel.h"
 #include "programs.h"
 #include "tap.h"
 #include "temp_dir.h"
@@ -23,7 +23,7 @@ namespace hostile {
 using namespace xsock;
 using namespace programs;
 using abi::FrameType;
-using link::Role;
+using channel::Role;
 
 inline constexpr auto kSame = static_cast<std::uint32_t>(-1);
 inline constexpr std::uint16_t kOrder = 16;
@@ -93,12 +93,12 @@ class Hostile {
     explicit Hostile(const std::string& domain_dir)
         : hypervisor_(hypervisor::loopback::connect_loopback(domain_dir)),
           port_(hypervisor_.doorbells->allocate_unbound(0)),
-          memory_(link::ChannelMemory::share(*hypervisor_.memory, 0, kOrder, port_)) {}
+          memory_(channel::ChannelMemory::share(*hypervisor_.memory, 0, kOrder, port_)) {}
     // The client: it maps the pages that the victim has granted.
     Hostile(const std::string& domain_dir, const pump::Pump::Offer& offer)
         : hypervisor_(hypervisor::loopback::connect_loopback(domain_dir)),
           port_(hypervisor_.doorbells->bind_interdomain(0, offer.port)),
-          memory_(link::ChannelMemory::map(*hypervisor_.memory, 0, offer.ring_ref, port_)) {
+          memory_(channel::ChannelMemory::map(*hypervisor_.memory, 0, offer.ring_ref, port_)) {
         ring::store_release(page().cli_live, abi::kLive);
         ring();
     }
@@ -137,7 +137,7 @@ class Hostile {
 
     hypervisor::Hypervisor hypervisor_;
     hypervisor::EventChannelPort port_;
-    link::ChannelMemory memory_;
+    channel::ChannelMemory memory_;
     std::uint32_t prod_ = 0;
 };
 
@@ -147,11 +147,11 @@ struct Stage {
         std::filesystem::create_directories(hostile_dir);
         machine.introduce(3, hostile_dir + "/hypercall");
         service = std::make_unique<Service>(victim.dir + "/target", echo);
-        exports = std::make_shared<const link::ExportTable>(
-            std::vector<link::ExportEntry>{{"svc", 80, true, {false, victim.dir + "/target", 0}}});
+        exports = std::make_shared<const link::ExportTable>(std::vector<link::ExportEntry>{
+            {"svc", 80, true, {sys::SocketKind::kUnix, victim.dir + "/target", 0}}});
         own = victim.pump->connect_self(16);
         victim.pump->set_exports(own, exports);
-        victim.pump->listen(own, {"svc", 0}, false,
+        victim.pump->listen(own, {"svc", 0}, sys::SocketKind::kUnix,
                             sys::listen_unix(victim.dir + "/svc", 0600, kSame, kSame));
     }
     // The reason with which the link to a peer that does this, in that role, goes down.

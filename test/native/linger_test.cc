@@ -52,14 +52,16 @@ struct Stage {
     explicit Stage(bool tcp = true)
         : target(tcp ? sys::listen_tcp("127.0.0.1", 0)
                      : sys::listen_unix(dir.path + "/target", 0600, kSame, kSame)) {
-        const sys::Address address = tcp ? sys::Address{true, "127.0.0.1", port_of(target.get())}
-                                         : sys::Address{false, dir.path + "/target", 0};
+        const sys::Address address =
+            tcp ? sys::Address{sys::SocketKind::kTcp, "127.0.0.1", port_of(target.get())}
+                : sys::Address{sys::SocketKind::kUnix, dir.path + "/target", 0};
         pump = std::make_unique<pump::Pumps>(
             hypervisor_handles(1, hypervisor::make_self_hypervisor), pump::PumpOptions{}, [] {});
         const link::LinkId link = pump->connect_self(18);
         pump->set_exports(link, std::make_shared<const link::ExportTable>(
                                     std::vector<link::ExportEntry>{{"svc", 0, true, address}}));
-        pump->listen(link, {"svc", 0}, false, sys::listen_unix(path, 0600, kSame, kSame));
+        pump->listen(link, {"svc", 0}, sys::SocketKind::kUnix,
+                     sys::listen_unix(path, 0600, kSame, kSame));
     }
     ~Stage() { pump->stop(); }
     // The target's end of the stream that a program has opened.

@@ -76,7 +76,8 @@ void more_streams_than_allowed() {
 void an_answer_without_a_known_reason() {
     Stage stage;
     const std::string path = stage.root.path + "/svc";
-    stage.pump->listen(stage.link, {"svc", 0}, false, sys::listen_unix(path, 0600, kSame, kSame));
+    stage.pump->listen(stage.link, {"svc", 0}, sys::SocketKind::kUnix,
+                       sys::listen_unix(path, 0600, kSame, kSame));
     CHECK(stage.peer->hello());
     CHECK(stage.peer->send(FrameType::kPing, 0, "", 0, 1));
     CHECK(stage.peer->receive(FrameType::kPong));
@@ -97,7 +98,7 @@ void a_client_that_comes_twice() {
     const pump::Pump::Offer offer = stage.pump->offer(3, kOrder);
     hypervisor::Hypervisor hypervisor = hypervisor::loopback::connect_loopback(stage.dir(3));
     const auto port = hypervisor.doorbells->bind_interdomain(0, offer.port);
-    const auto memory = link::ChannelMemory::map(*hypervisor.memory, 0, offer.ring_ref, port);
+    const auto memory = channel::ChannelMemory::map(*hypervisor.memory, 0, offer.ring_ref, port);
     abi::ControlPage& page = memory.page();
     ring::store_release(page.cli_live, abi::kLive);
     hypervisor.doorbells->notify(port);
@@ -134,7 +135,7 @@ void beside_an_interactive_stream() {
         CHECK(stage.peer->hello());
         const std::string path = stage.root.path + "/listener";
         CHECK(Peer::until([&] { return stage.peer->used() > 0; }));
-        stage.pump->listen(stage.link, {"svc", 0}, false,
+        stage.pump->listen(stage.link, {"svc", 0}, sys::SocketKind::kUnix,
                            sys::listen_unix(path, 0600, kSame, kSame));
         const auto chatty = dial(path);
         const auto bulk = dial(path);

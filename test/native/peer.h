@@ -15,10 +15,10 @@
 
 #include "abi/features.h"
 #include "abi/frame.h"
+#include "channel/channel.h"
 #include "hypervisor/loopback/connect.h"
 #include "hypervisor/loopback/machine.h"
 #include "hypervisor_handles.h"
-#include "link/channel.h"
 #include "pump/pumps.h"
 #include "tap.h"
 #include "temp_dir.h"
@@ -37,7 +37,7 @@ class Peer {
     explicit Peer(const std::string& domain_dir, std::uint16_t order = kOrder)
         : hypervisor_(hypervisor::loopback::connect_loopback(domain_dir)),
           port(hypervisor_.doorbells->allocate_unbound(0)),
-          memory_(link::ChannelMemory::share(*hypervisor_.memory, 0, order, port)),
+          memory_(channel::ChannelMemory::share(*hypervisor_.memory, 0, order, port)),
           ring_ref(memory_.ring_ref()) {}
 
     // False: the victim has not freed enough space within ten seconds.
@@ -166,7 +166,7 @@ class Peer {
     const hypervisor::EventChannelPort port;
 
   private:
-    link::ChannelMemory memory_;
+    channel::ChannelMemory memory_;
     std::uint32_t prod_ = 0;
     std::uint32_t cons_ = 0;
 
@@ -199,9 +199,9 @@ struct Stage {
     }
     // What the peer may open, as port 80.
     void offer(const std::string& target) {
-        pump->set_exports(
-            link, std::make_shared<const link::ExportTable>(
-                      std::vector<link::ExportEntry>{{"svc", 80, true, {false, target, 0}}}));
+        pump->set_exports(link,
+                          std::make_shared<const link::ExportTable>(std::vector<link::ExportEntry>{
+                              {"svc", 80, true, {sys::SocketKind::kUnix, target, 0}}}));
     }
     [[nodiscard]] std::string dir(std::uint16_t domid) const {
         return root.path + "/" + std::to_string(domid);

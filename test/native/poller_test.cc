@@ -15,9 +15,9 @@
 #include <thread>
 #include <vector>
 
+#include "channel/ring_size.h"
 #include "hypervisor/loopback/connect.h"
 #include "hypervisor/loopback/machine.h"
-#include "link/ring_size.h"
 #include "pump/event_queue.h"
 #include "sys/scheduling.h"
 #include "tap.h"
@@ -100,11 +100,11 @@ void rings_by_what_is_left() {
     machine.introduce(1, root.path + "/hypercall");
     const auto domain = hypervisor::loopback::connect_loopback(root.path);
     const auto port = domain.doorbells->allocate_unbound(2);
-    std::vector<link::ChannelMemory> links;
+    std::vector<channel::ChannelMemory> links;
     std::map<std::size_t, int> sizes;
     try {
         for (;;) {
-            links.push_back(link::share_what_fits(*domain.memory, 2, port));
+            links.push_back(channel::share_what_fits(*domain.memory, 2, port));
             ++sizes[links.back().left().size() / 1024];
         }
     } catch (const std::system_error& error) {
@@ -112,10 +112,10 @@ void rings_by_what_is_left() {
     }
     CHECK((sizes == std::map<std::size_t, int>{{1024, 1}, {256, 2}, {64, 6}, {16, 4}, {4, 6}}));
     links.clear();
-    CHECK(link::share_what_fits(*domain.memory, 2, port).left().size() == 1024 * 1024);
-    CHECK(link::ring_order_for(8192) == 20);
-    CHECK(link::ring_order_for(600) == 18);
-    CHECK(link::ring_order_for(0) == 12);
+    CHECK(channel::share_what_fits(*domain.memory, 2, port).left().size() == 1024 * 1024);
+    CHECK(channel::ring_order_for(8192) == 20);
+    CHECK(channel::ring_order_for(600) == 18);
+    CHECK(channel::ring_order_for(0) == 12);
 }
 
 // Does not account for what other processes of its domain have granted, as gntalloc.
@@ -146,8 +146,8 @@ void rings_that_find_no_room_are_smaller() {
     const auto domain = hypervisor::loopback::connect_loopback(root.path);
     const auto port = domain.doorbells->allocate_unbound(2);
     Forgetful memory(*domain.memory);
-    const auto first = link::share_what_fits(memory, 2, port);
-    const auto second = link::share_what_fits(memory, 2, port);
+    const auto first = channel::share_what_fits(memory, 2, port);
+    const auto second = channel::share_what_fits(memory, 2, port);
     CHECK(first.left().size() == 1024 * 1024);
     CHECK(second.left().size() == 256 * 1024);
 }

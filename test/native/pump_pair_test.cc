@@ -30,9 +30,9 @@ struct Pair {
         const pump::Pump::Offer offer = high.pump->offer(0, 16);
         const link::LinkId link = low.pump->connect(3, offer.ring_ref, offer.port);
         high.pump->set_exports(
-            offer.link, std::make_shared<const link::ExportTable>(
-                            std::vector<link::ExportEntry>{{"svc", 80, true, {false, target, 0}}}));
-        low.pump->listen(link, {"svc", 0}, false,
+            offer.link, std::make_shared<const link::ExportTable>(std::vector<link::ExportEntry>{
+                            {"svc", 80, true, {sys::SocketKind::kUnix, target, 0}}}));
+        low.pump->listen(link, {"svc", 0}, sys::SocketKind::kUnix,
                          sys::listen_unix(low.dir + "/svc", 0600, kSame, kSame));
         CHECK(low.wait_for<link::LinkUp>(link));
         return link;
@@ -71,9 +71,9 @@ void bytes_cross_both_ways() {
         services.push_back(std::make_unique<Service>(target, echo));
         const link::LinkId own = domain == &pair.low ? link : offer.link;
         domain->pump->set_exports(
-            own, std::make_shared<const link::ExportTable>(
-                     std::vector<link::ExportEntry>{{"svc", 80, true, {false, target, 0}}}));
-        domain->pump->listen(own, {"svc", 0}, false,
+            own, std::make_shared<const link::ExportTable>(std::vector<link::ExportEntry>{
+                     {"svc", 80, true, {sys::SocketKind::kUnix, target, 0}}}));
+        domain->pump->listen(own, {"svc", 0}, sys::SocketKind::kUnix,
                              sys::listen_unix(domain->dir + "/svc", 0600, kSame, kSame));
     }
     std::vector<std::thread> clients;

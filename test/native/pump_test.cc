@@ -44,9 +44,9 @@ struct Bench {
             });
         link = pump->connect_self(order);
         std::vector<link::ExportEntry> entries(3);
-        entries[0] = {"svc", 80, true, {false, target, 0}};
-        entries[1] = {"forbidden", 0, false, {false, target, 0}};
-        entries[2] = {"absent", 0, true, {false, dir.path + "/nobody", 0}};
+        entries[0] = {"svc", 80, true, {sys::SocketKind::kUnix, target, 0}};
+        entries[1] = {"forbidden", 0, false, {sys::SocketKind::kUnix, target, 0}};
+        entries[2] = {"absent", 0, true, {sys::SocketKind::kUnix, dir.path + "/nobody", 0}};
         pump->set_exports(link, std::make_shared<const link::ExportTable>(entries));
         expose("svc", path);
     }
@@ -54,7 +54,8 @@ struct Bench {
 
     void expose(const std::string& service, const std::string& at) {
         constexpr auto kSame = static_cast<std::uint32_t>(-1);
-        pump->listen(link, {service, 0}, false, sys::listen_unix(at, 0600, kSame, kSame));
+        pump->listen(link, {service, 0}, sys::SocketKind::kUnix,
+                     sys::listen_unix(at, 0600, kSame, kSame));
     }
     // Waits for an event that `match` accepts.
     bool wait_for(const std::function<bool(const link::Event&)>& match) {

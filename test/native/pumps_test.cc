@@ -27,9 +27,9 @@ struct Pair {
         low_link = low.pump->connect(3, high_link.ring_ref, high_link.port);
         high.pump->set_exports(
             high_link.link,
-            std::make_shared<const link::ExportTable>(
-                std::vector<link::ExportEntry>{{"svc", 80, true, {false, high.dir + "/t", 0}}}));
-        low.pump->listen(low_link, {"svc", 0}, false,
+            std::make_shared<const link::ExportTable>(std::vector<link::ExportEntry>{
+                {"svc", 80, true, {sys::SocketKind::kUnix, high.dir + "/t", 0}}}));
+        low.pump->listen(low_link, {"svc", 0}, sys::SocketKind::kUnix,
                          sys::listen_unix(low.dir + "/svc", 0600, kSame, kSame));
         const auto up = high.find<link::LinkUp>(high_link.link);
         CHECK(up && up->lanes_to_offer == 1);

@@ -24,7 +24,8 @@ constexpr auto kSame = static_cast<std::uint32_t>(-1);
 // played by the test.
 struct Refusing : Stage {
     Refusing() {
-        pump->listen(link, {"svc", 0}, false, sys::listen_unix(path, 0600, kSame, kSame));
+        pump->listen(link, {"svc", 0}, sys::SocketKind::kUnix,
+                     sys::listen_unix(path, 0600, kSame, kSame));
         CHECK(peer->hello());
         CHECK(Peer::until([this] { return pump->links().at(0).lanes == 1; }));
     }

@@ -1,6 +1,6 @@
 // The default size of rings: a link that replaces another gets as large ones, even if the pages of
 // the other are just being released.
-#include "link/ring_size.h"
+#include "channel/ring_size.h"
 
 #include "domain.h"
 #include "tap.h"
@@ -25,7 +25,7 @@ void restarts(unsigned pumps) {
     hypervisor::loopback::Machine machine{{}};
     Domain guest(machine, root.path, 3, link::Timings{}.longest_poll, pumps);
     auto hub = std::make_unique<Domain>(machine, root.path, 0, link::Timings{}.longest_poll, pumps);
-    const std::size_t largest = link::pages_for(link::kLargestOrder);
+    const std::size_t largest = channel::pages_for(abi::kMaxOrder);
     for (int round = 0; round < 20; ++round) {
         const pump::Pump::Offer offer = guest.pump->offer(0, 0);
         const link::LinkId link = hub->pump->connect(3, offer.ring_ref, offer.port);
@@ -46,9 +46,9 @@ void restarts(unsigned pumps) {
 
 // The first link leaves pages for others.
 void shares() {
-    CHECK(link::ring_order_for(1024) == 20);
-    CHECK(link::ring_order_for(1024 - link::pages_for(20)) == 18);
-    CHECK(link::ring_order_for(0) == link::kSmallestOrder);
+    CHECK(channel::ring_order_for(1024) == 20);
+    CHECK(channel::ring_order_for(1024 - channel::pages_for(20)) == 18);
+    CHECK(channel::ring_order_for(0) == abi::kMinOrder);
 }
 
 }  // namespace

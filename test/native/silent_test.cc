@@ -230,9 +230,9 @@ void a_machine_that_is_stopped() {
     const auto [to_five, from_five] = link_with(five, 5);
     three.pump->set_exports(
         from_three, std::make_shared<const link::ExportTable>(std::vector<link::ExportEntry>{
-                        {"svc", 80, true, {false, three.dir + "/t", 0}}}));
+                        {"svc", 80, true, {sys::SocketKind::kUnix, three.dir + "/t", 0}}}));
     constexpr auto kSame = static_cast<std::uint32_t>(-1);
-    hub.pump->listen(to_three, {"svc", 0}, false,
+    hub.pump->listen(to_three, {"svc", 0}, sys::SocketKind::kUnix,
                      sys::listen_unix(hub.dir + "/svc", 0600, kSame, kSame));
     const Service service(three.dir + "/t", echo);
     CHECK(round_trip(hub.dir + "/svc", 100'000, 1));

@@ -96,7 +96,7 @@ struct Pair {
 
     // As the control plane does: offers, and connects the pending program to the offer.
     vchan::Relays::Offer offer(std::uint16_t order = 12) {
-        return server.relays->serve(kClient, order, {false, target, 0});
+        return server.relays->serve(kClient, order, {sys::SocketKind::kUnix, target, 0});
     }
     void lead(const vchan::Relays::Offer& to) {
         CHECK(client.take<vchan::ConnectionPending>().listener == listener);
@@ -105,7 +105,7 @@ struct Pair {
 };
 
 inline sys::UniqueFd dial(const std::string& path) {
-    sys::ConnectResult result = sys::connect({false, path, 0});
+    sys::ConnectResult result = sys::connect({sys::SocketKind::kUnix, path, 0});
     CHECK(result.outcome == sys::Connect::kDone);
     return std::move(result.fd);
 }

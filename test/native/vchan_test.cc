@@ -87,8 +87,8 @@ void run_streams() {
 void run_ends() {
     tap::test("a missing target ends the stream with the reason", [] {
         Pair pair;
-        const auto offer =
-            pair.server.relays->serve(kClient, 12, {false, pair.temp.path + "/nobody", 0});
+        const auto offer = pair.server.relays->serve(
+            kClient, 12, {sys::SocketKind::kUnix, pair.temp.path + "/nobody", 0});
         const auto program = dial(pair.path);
         pair.lead(offer);
         const auto ended = pair.server.take<vchan::Ended>();

@@ -30,6 +30,7 @@ const ADDON_LAYERS: readonly (readonly string[])[] = [
   ['sys', 'abi'],
   ['ring', 'hypervisor'],
   ['hypervisor/loopback', 'hypervisor/self', 'hypervisor/xen'],
+  ['channel'],
   ['link'],
   ['pump'],
   ['vchan'],

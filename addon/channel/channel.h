@@ -13,7 +13,7 @@
 #include "ring/consumer.h"
 #include "ring/producer.h"
 
-namespace xsock::link {
+namespace xsock::channel {
 
 enum class Role : std::uint8_t { kServer, kClient };
 
@@ -122,4 +122,4 @@ class Channel {
     ring::Consumer consumer_;
 };
 
-}  // namespace xsock::link
+}  // namespace xsock::channel

@@ -7,29 +7,28 @@
 #include <cstdint>
 #include <system_error>
 
+#include "abi/control_page.h"
+#include "channel/channel.h"
 #include "hypervisor/hypervisor.h"
-#include "link/channel.h"
 #include "sys/error.h"
 
-namespace xsock::link {
+namespace xsock::channel {
 
 // Uses as many pages as leave 384 free for others, or at most three eighths of what may still be
 // granted: with gntalloc's limit of 1024 pages the first link gets 1 MiB each way, two get 256 KiB,
 // six 64 KiB, and 19 links fit in all. Rings larger than 1 MiB do not fit libxenvchan's control
 // page; smaller ones cost throughput (docs/performance.md).
 inline constexpr std::size_t kLeaveFree = 384;
-inline constexpr std::uint16_t kLargestOrder = 20;
-inline constexpr std::uint16_t kSmallestOrder = 12;
 inline constexpr std::size_t pages_for(std::uint16_t order) noexcept {
     return 1 + 2 * ((std::size_t{1} << order) / hypervisor::kPageSize);
 }
 
 inline std::uint16_t ring_order_for(std::size_t free_pages) noexcept {
-    std::uint16_t order = kLargestOrder;
+    std::uint16_t order = abi::kMaxOrder;
     const std::size_t part = free_pages * 3 / 8;
     const std::size_t most =
         free_pages > kLeaveFree ? std::max(part, free_pages - kLeaveFree) : part;
-    while (order > kSmallestOrder && pages_for(order) > most) {
+    while (order > abi::kMinOrder && pages_for(order) > most) {
         order -= 2;
     }
     return order;
@@ -43,7 +42,7 @@ inline ChannelMemory share_what_fits(hypervisor::GrantedMemory& memory, hypervis
         try {
             return ChannelMemory::share(memory, peer, order, port);
         } catch (const std::system_error& error) {
-            if (error.code().value() != ENOSPC || order <= kSmallestOrder) {
+            if (error.code().value() != ENOSPC || order <= abi::kMinOrder) {
                 throw;
             }
         }
@@ -57,7 +56,7 @@ inline constexpr std::uint16_t kSmallestSpareOrder = 18;
 inline ChannelMemory share_what_is_spare(hypervisor::GrantedMemory& memory, hypervisor::DomId peer,
                                          hypervisor::EventChannelPort port) {
     const std::size_t free_pages = memory.free_pages();
-    std::uint16_t order = kLargestOrder;
+    std::uint16_t order = abi::kMaxOrder;
     while (order >= kSmallestSpareOrder && pages_for(order) + kLeaveFree > free_pages) {
         order -= 2;
     }
@@ -67,4 +66,4 @@ inline ChannelMemory share_what_is_spare(hypervisor::GrantedMemory& memory, hype
     return ChannelMemory::share(memory, peer, order, port);
 }
 
-}  // namespace xsock::link
+}  // namespace xsock::channel

@@ -1,4 +1,4 @@
-#include "link/channel.h"
+#include "channel/channel.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -7,7 +7,7 @@
 
 #include "sys/error.h"
 
-namespace xsock::link {
+namespace xsock::channel {
 
 using hypervisor::Access;
 using hypervisor::kPageSize;
@@ -184,4 +184,4 @@ PeerState Channel::peer_state() const noexcept {
     }
 }
 
-}  // namespace xsock::link
+}  // namespace xsock::channel
