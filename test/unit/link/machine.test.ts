@@ -50,6 +50,7 @@ const MAPPER_UP: readonly LinkEvent[] = [
   { kind: 'connected', ticket: 1, link: link(1) },
   { kind: 'link-up', link: link(1), instance: A },
 ];
+const UNNAMED = seen(A, withoutId(8));
 const down = (id: number): LinkEvent => ({
   kind: 'link-down',
   link: link(id),
@@ -98,14 +99,7 @@ const TABLE: readonly (readonly [string, Role, readonly LinkEvent[], string, rea
     [
       'or without an id, after a withdrawal',
       'mapper',
-      [
-        seen(A, withoutId(8)),
-        ...MAPPER_UP.slice(1),
-        down(1),
-        seen(A, withoutId(8)),
-        seen(A),
-        seen(A, withoutId(8)),
-      ],
+      [UNNAMED, ...MAPPER_UP.slice(1), down(1), UNNAMED, seen(A), UNNAMED],
       'connecting',
       ['cancel-retry', 'connect'],
     ],
