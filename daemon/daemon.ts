@@ -1,13 +1,16 @@
 /**
- * The daemon: connects discovery, links, policy and view with one data plane. Opens nothing itself; what
- * it works on is passed in (process/run.ts), so that tests can pass in something else.
+ * The daemon: connects discovery, links, policy and view with one data plane, and starts, reconfigures and stops
+ * them. Opens nothing itself; what it works on is passed in (process/run.ts), so that tests can pass in something
+ * else. Where events go is in broker/event-router.ts, what status requests get in broker/report.ts.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { describeChanges } from './broker/changes.js';
+import { concernedBy, describeChanges } from './broker/changes.js';
 import type { BrokerContext, Settings } from './broker/context.js';
 import { Directory } from './broker/directory.js';
 import { EndedStreams } from './broker/ended-streams.js';
+import { EventRouter } from './broker/event-router.js';
+import { LinkTable } from './broker/link-table.js';
 import { OwnExports } from './broker/own-exports.js';
 import { Peers } from './broker/peers.js';
 import { Presence } from './broker/presence.js';
@@ -15,19 +18,18 @@ import { Refusals } from './broker/refusals.js';
 import { Report } from './broker/report.js';
 import { prepareSettings } from './broker/settings.js';
 import { removeStaleNodes } from './broker/stale-nodes.js';
-import { type StreamEvent, StreamLog } from './broker/stream-log.js';
 import { XenstoreMarker } from './broker/xenstore-marker.js';
 import type { Config } from './config/config.js';
 import { diffConfig } from './config/diff.js';
 import type { DaemonStatus, ServiceStatus, StreamEnd, StreamStatus } from './control/model.js';
-import { acceptFailure } from './dataplane/accept-failure.js';
-import type { Dataplane, DataplaneEvent } from './dataplane/dataplane.js';
+import type { Dataplane } from './dataplane/dataplane.js';
 import type { VchanPlane } from './dataplane/vchan.js';
 import { readOwnName } from './discovery/identity.js';
 import { type PreparedRoster, Roster } from './discovery/roster.js';
 import { XsockError } from './errors.js';
-import type { DomId, LinkId } from './ids.js';
+import type { DomId } from './ids.js';
 import { PeerLogs } from './log/peer-logs.js';
+import { ExportTables } from './policy/compile.js';
 import { View } from './service/view.js';
 import { Vchans } from './vchan/vchans.js';
 import type { Xenstore } from './xenstore/xenstore.js';
@@ -57,12 +59,11 @@ export class Daemon {
   readonly #parts: DaemonParts;
   readonly #logs: PeerLogs;
   readonly #view: View;
-  readonly #links = new Map<LinkId, DomId>();
-  readonly #streamLog: StreamLog;
   readonly #marker: XenstoreMarker;
   readonly #presence: Presence;
   readonly #context: BrokerContext;
   readonly #peers: Peers;
+  readonly #router: EventRouter;
   readonly #report: Report;
   readonly #vchans: Vchans;
   readonly #directory: Directory;
@@ -78,10 +79,10 @@ export class Daemon {
   constructor(parts: DaemonParts) {
     this.#parts = parts;
     const { config, dataplane, xenstore, log, domid, instance } = parts;
-    this.#settings = { config, accounts: new Map() };
+    const exportTables = new ExportTables(config.exports, domid);
+    this.#settings = { config, accounts: new Map(), exportTables };
     this.#logs = new PeerLogs(log);
     this.#view = new View({ runDir: config.run, dataplane, logs: this.#logs });
-    this.#streamLog = new StreamLog(this.#logs);
     this.#marker = new XenstoreMarker({ xenstore, self: domid, instance, log });
     this.#presence = new Presence({
       xenstore,
@@ -102,11 +103,11 @@ export class Daemon {
       view: this.#view,
       log,
       logs: this.#logs,
+      links: new LinkTable(),
       refusals: new Refusals(),
       endedStreams: new EndedStreams(),
       settings: () => this.#settings,
       verify: peer => this.#roster.verify(peer),
-      routeLink: (link, peer) => this.#links.set(link, peer),
     };
     this.#vchans = new Vchans({
       open: parts.openVchan,
@@ -118,13 +119,20 @@ export class Daemon {
       onPortsResting: () => this.#presence.look(),
     });
     this.#peers = new Peers(this.#context);
+    this.#router = new EventRouter({
+      context: this.#context,
+      peers: this.#peers,
+      own: () => this.#own,
+      onLinkOfUnlisted: () => void this.#roster.look(),
+      onPortsResting: () => this.#presence.look(),
+      onHypervisorGone: parts.onHypervisorGone,
+    });
     this.#report = new Report({
       ...parts,
       context: this.#context,
       peers: this.#peers,
       own: () => this.#own,
       name: () => this.#name,
-      peerOf: link => this.#links.get(link),
       xenstoreConnected: () => this.#presence.connected,
     });
     this.#directory = new Directory(xenstore, log, () => this.#settings.config.directory);
@@ -154,7 +162,7 @@ export class Daemon {
     await removeStaleNodes(xenstore, domid, false);
     dataplane.onEvents(events => {
       for (const event of events) {
-        this.#handle(event);
+        this.#router.handle(event);
       }
     });
     await this.#presence.start();
@@ -182,28 +190,30 @@ export class Daemon {
   async #reload(config: Config): Promise<readonly string[]> {
     const { signal } = this.#ending;
     signal.throwIfAborted();
-    const settings = await prepareSettings(config, this.#parts.domid, signal);
+    const { log, dataplane, domid } = this.#parts;
+    const settings = await prepareSettings(config, domid, signal);
+    const diff = diffConfig(this.#settings.config, config);
+    const concerned = concernedBy(diff, this.#settings, settings);
     const vchans = await this.#vchans.prepare(config, settings.accounts);
-    let roster: PreparedRoster;
+    let roster: PreparedRoster | undefined;
     try {
-      roster = await this.#roster.prepare(config);
+      if (concerned.roster) roster = await this.#roster.prepare(config);
       // A stop may not have waited for us.
       signal.throwIfAborted();
     } catch (error) {
       await vchans.abandon();
       throw error;
     }
-    const diff = diffConfig(this.#settings.config, config);
     this.#settings = settings;
-    this.#parts.log.level = config.log.level;
-    this.#parts.dataplane.setLimits(config.limits);
-    this.#parts.dataplane.reportStreams(this.#parts.log.isLevelEnabled('debug'));
-    await roster.commit();
-    for (const peer of this.#peers.all()) {
-      peer.applyExports();
-      peer.applyImports();
+    if (concerned.logLevel) {
+      log.level = config.log.level;
+      dataplane.reportStreams(log.isLevelEnabled('debug'));
     }
-    await this.#own?.apply();
+    if (concerned.limits) dataplane.setLimits(config.limits);
+    await roster?.commit();
+    if (concerned.directory) this.#directory.apply();
+    this.#peers.apply(concerned);
+    if (concerned.exports || concerned.imports) await this.#own?.apply(concerned);
     await vchans.commit();
     return describeChanges(diff);
   }
@@ -253,68 +263,16 @@ export class Daemon {
   }
 
   /** The end of the stream that this program opened at `since` or later, and that has ended for it. */
-  async streamEnd(program: number, since: number): Promise<StreamEnd> {
-    // Events from before its end-of-file have arrived when all pumps have answered.
-    await this.#parts.dataplane.alive();
-    return this.#context.endedStreams.find(program, since);
+  streamEnd(program: number, since: number): Promise<StreamEnd> {
+    return this.#report.streamEnd(program, since);
   }
 
   /** False if that peer has no such stream. */
   async resetStream(peer: number, stream: number): Promise<boolean> {
-    for (const [link, domid] of this.#links) {
-      if (domid === peer && (await this.#parts.dataplane.resetStream(link, stream))) {
-        return true;
-      }
+    for (const link of this.#context.links.linksOf(peer)) {
+      if (await this.#parts.dataplane.resetStream(link, stream)) return true;
     }
     return false;
-  }
-
-  #handle(event: DataplaneEvent): void {
-    switch (event.kind) {
-      case 'link-up':
-      case 'link-draining':
-      case 'services':
-      case 'link-down': {
-        const domid = this.#links.get(event.link);
-        if (domid !== undefined) {
-          this.#peers.get(domid)?.handle(event);
-        }
-        if (event.kind === 'link-down') {
-          this.#own?.handle(event);
-          this.#links.delete(event.link);
-          // It may be kept only for its link: see XenstoreMarker.
-          if (this.#marker.lost) void this.#roster.look();
-        }
-        return;
-      }
-      case 'stream-opened':
-      case 'stream-refused':
-      case 'stream-closed':
-        this.#onStream(this.#links.get(event.link), event);
-        return;
-      case 'lane-failed':
-        this.#logs
-          .of(this.#links.get(event.link), { lane: event.lane })
-          .warn(
-            { detail: event.detail },
-            'failed to create a further lane: the link works without it',
-          );
-        return;
-      case 'listener-error':
-        this.#onListenerError(event);
-        return;
-      case 'events-dropped':
-        this.#context.endedStreams.noteLost();
-        this.#logs
-          .of(undefined)
-          .warn({ count: event.count }, 'event queue overflow: events of streams not logged');
-        return;
-      case 'ports-resting':
-        this.#presence.look();
-        return;
-      case 'hypervisor-gone':
-        this.#parts.onHypervisorGone(event.detail);
-    }
   }
 
   #onRestored(): void {
@@ -323,29 +281,6 @@ export class Daemon {
     dataplane.abandonHypervisor();
     this.#vchans.abandonHypervisor();
     onRestored();
-  }
-
-  #onListenerError({
-    listener,
-    detail,
-  }: Extract<DataplaneEvent, { kind: 'listener-error' }>): void {
-    const found = this.#view.listenerOf(listener);
-    if (found === undefined) return;
-    const { domid, service, address } = found;
-    // All listeners hit a limit of the system together: no peer's in particular.
-    this.#logs
-      .of(undefined, { domid, service: service.name ?? service.port, address })
-      .warn(acceptFailure(detail), 'accept failed on a service socket; retrying in 100 ms');
-  }
-
-  #onStream(peer: DomId | undefined, event: StreamEvent): void {
-    this.#streamLog.write(peer, event);
-    if (event.kind !== 'stream-opened') {
-      this.#context.endedStreams.note(peer, event);
-    }
-    if (event.kind === 'stream-refused' && peer !== undefined) {
-      this.#context.refusals.note(peer, event);
-    }
   }
 
   #settle(): void {

@@ -1,7 +1,48 @@
-/** Describes a configuration's differences, for the log and for the caller of the reload. Pure. */
+/** What a configuration's differences mean: for the daemon's parts, and as text for people. Pure. */
+import { isDeepStrictEqual } from 'node:util';
 import type { ExportConfig, ImportConfig, PeerConfig } from '../config/config.js';
 import type { ConfigDiff, ListDiff } from '../config/diff.js';
 import { selectorKey } from '../config/selectors.js';
+import type { Settings } from './context.js';
+
+/** The parts that a reload has to touch. */
+export interface Concerned {
+  readonly exports: boolean;
+  readonly imports: boolean;
+  /** Which domains are peers, and where their names come from. */
+  readonly roster: boolean;
+  /** Who may read the directory. */
+  readonly directory: boolean;
+  readonly limits: boolean;
+  readonly logLevel: boolean;
+}
+
+/** What is not in `diff` are the accounts: the system may give a name of an import rule another number. */
+export function concernedBy(diff: ConfigDiff, before: Settings, after: Settings): Concerned {
+  const { exports, imports, importsReordered, peers, peersReordered, settings } = diff;
+  return {
+    exports: isChanged(exports),
+    imports: isChanged(imports) || importsReordered || !sameAccounts(before, after),
+    roster:
+      isChanged(peers) ||
+      peersReordered ||
+      diff.peerDiscoveryChanged ||
+      settings.includes('directory.trust'),
+    directory: settings.includes('directory.publish'),
+    limits: settings.some(key => key.startsWith('limits.')),
+    logLevel: settings.includes('log.level'),
+  };
+}
+
+function isChanged({ added, removed, changed }: ListDiff<unknown>): boolean {
+  return added.length + removed.length + changed.length > 0;
+}
+
+function sameAccounts(before: Settings, after: Settings): boolean {
+  const accountsOf = ({ config, accounts }: Settings) =>
+    config.imports.map(rule => accounts.get(rule));
+  return isDeepStrictEqual(accountsOf(before), accountsOf(after));
+}
 
 function exportName({ name, port }: ExportConfig): string {
   return name ?? `port ${port}`;
@@ -31,6 +72,7 @@ export function describeChanges(diff: ConfigDiff): readonly string[] {
     ...sentences('import', diff.imports, importName),
     ...(diff.importsReordered ? ['imports reordered'] : []),
     ...sentences('peer', diff.peers, peerName),
+    ...(diff.peersReordered ? ['peers reordered'] : []),
     ...(diff.peerDiscoveryChanged ? ['peer discovery mode changed'] : []),
     ...diff.settings.map(key => `${key} changed`),
     ...diff.restart.map(

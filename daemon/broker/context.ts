@@ -2,12 +2,14 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import type { Dataplane } from '../dataplane/dataplane.js';
-import type { DomId, LinkId } from '../ids.js';
+import type { DomId } from '../ids.js';
 import type { PeerLogs } from '../log/peer-logs.js';
+import type { ExportTables } from '../policy/compile.js';
 import type { Accounts } from '../service/accounts.js';
 import type { View } from '../service/view.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 import type { EndedStreams } from './ended-streams.js';
+import type { LinkTable } from './link-table.js';
 import type { Refusals } from './refusals.js';
 import type { XenstoreMarker } from './xenstore-marker.js';
 
@@ -16,6 +18,8 @@ export interface Settings {
   readonly config: Config;
   /** Of the configuration's import rules. */
   readonly accounts: Accounts;
+  /** Of its exports. */
+  readonly exportTables: ExportTables;
 }
 
 export interface BrokerContext {
@@ -29,12 +33,11 @@ export interface BrokerContext {
   readonly log: Logger;
   /** For every log line that a peer can cause. */
   readonly logs: PeerLogs;
+  readonly links: LinkTable;
   /** For status requests. */
   readonly refusals: Refusals;
   readonly endedStreams: EndedStreams;
   settings(): Settings;
   /** Resolves when it is known which domain has the domid, before a link to a daemon with a new instance is made. */
   verify(domid: DomId): Promise<void>;
-  /** From now on the events of this link are for that peer. */
-  routeLink(link: LinkId, peer: DomId): void;
 }

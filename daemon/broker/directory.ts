@@ -31,6 +31,11 @@ export class Directory {
     void this.#writes.run();
   }
 
+  /** `directory.publish` has changed. */
+  apply(): void {
+    void this.#writes.run();
+  }
+
   /** xenstored is back, perhaps empty. The next update() writes everything. */
   forget(): Promise<void> {
     return this.#publisher.forget();

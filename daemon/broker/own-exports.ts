@@ -3,15 +3,14 @@
  * cannot map a domain's own grants. As with any other domain's services, import rules say which appear and
  * who may use their sockets. A link with itself that ends is re-created.
  */
-
 import { retryDelay, SETTLED_MS } from '../backoff.js';
 import type { DataplaneEvent } from '../dataplane/dataplane.js';
 import { messageOf } from '../errors.js';
 import type { LinkId } from '../ids.js';
 import { describeDown } from '../link/machine.js';
 import type { LinkEnd } from '../link/supervisor.js';
-import { compileExports } from '../policy/compile.js';
 import { selectServices } from '../service/imports.js';
+import type { Concerned } from './changes.js';
 import type { BrokerContext } from './context.js';
 
 export class OwnExports {
@@ -55,7 +54,7 @@ export class OwnExports {
   }
 
   async start(): Promise<void> {
-    const { dataplane, routeLink, self } = this.#context;
+    const { dataplane, links, self } = this.#context;
     const link = await dataplane.connectSelf();
     if (this.#stopped) {
       await dataplane.closeLink(link, 0);
@@ -63,11 +62,11 @@ export class OwnExports {
     }
     this.#link = link;
     this.#since = Date.now();
-    routeLink(link, self);
+    links.add(link, self);
     this.#settling = setTimeout(() => {
       this.#failures = 0;
     }, SETTLED_MS).unref();
-    await this.apply();
+    await this.apply({ exports: true });
   }
 
   /** The link has ended. Unless that was intended, it is re-created after a back-off. */
@@ -77,19 +76,17 @@ export class OwnExports {
     }
   }
 
-  /** After a reload. */
-  async apply(): Promise<void> {
+  /** The import rules, or the exports as well, have changed. */
+  async apply({ exports }: Pick<Concerned, 'exports'>): Promise<void> {
     const { self, dataplane, view } = this.#context;
     if (this.#link === undefined) {
       return;
     }
     const identity = { domid: self, name: this.#name };
-    const { config, accounts } = this.#context.settings();
-    dataplane.setExports(this.#link, compileExports(config.exports, identity, self));
-    const offered = config.exports
-      .filter(service => service.self)
-      .map(({ name, port }) => ({ name, port }));
-    const services = selectServices(config.imports, accounts, identity, offered);
+    const { config, accounts, exportTables } = this.#context.settings();
+    const { entries, announced } = exportTables.of(identity);
+    if (exports) dataplane.setExports(this.#link, entries);
+    const services = selectServices(config.imports, accounts, identity, announced);
     await view.show(this.#link, identity, services);
   }
 

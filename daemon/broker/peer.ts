@@ -17,8 +17,7 @@ import {
 } from '../link/services-message.js';
 import { type LinkEnd, LinkSupervisor } from '../link/supervisor.js';
 import type { LineLog } from '../log/peer-logs.js';
-import { compileExports } from '../policy/compile.js';
-import type { PeerIdentity } from '../policy/decide.js';
+import type { ExportTable } from '../policy/compile.js';
 import { selectServices } from '../service/imports.js';
 import type { BrokerContext } from './context.js';
 import { PeerName } from './peer-name.js';
@@ -177,8 +176,10 @@ export class Peer {
     }
   }
 
-  get #identity(): PeerIdentity {
-    return { domid: this.domid, name: this.#name.forExports };
+  /** What it may open, as who it is known to be now. */
+  get #exports(): ExportTable {
+    const { exportTables } = this.#context.settings();
+    return exportTables.of({ domid: this.domid, name: this.#name.forExports });
   }
 
   async #onObservation({ instance, offer }: Observation): Promise<void> {
@@ -201,20 +202,13 @@ export class Peer {
 
   /** Before the link is up, so that the first stream finds the table there. */
   #onLink(link: LinkId): void {
-    const { config } = this.#context.settings();
-    this.#context.routeLink(link, this.domid);
-    this.#context.dataplane.setExports(
-      link,
-      compileExports(config.exports, this.#identity, this.#context.self),
-    );
+    this.#context.links.add(link, this.domid);
+    this.#context.dataplane.setExports(link, this.#exports.entries);
   }
 
   /** Announces to the peer what it may open, and nothing else. */
   #announce(link: LinkId): void {
-    const { config } = this.#context.settings();
-    const allowed = compileExports(config.exports, this.#identity, this.#context.self)
-      .filter(entry => entry.allowed)
-      .map(({ name, port }) => ({ name, port }));
+    const allowed = this.#exports.announced;
     const announced = servicesThatFit(allowed);
     if (announced.length < allowed.length) {
       this.#log.error(

@@ -2,6 +2,7 @@
 import type { KnownDomain } from '../discovery/domains.js';
 import type { RosterEntry } from '../discovery/roster.js';
 import type { DomId } from '../ids.js';
+import type { Concerned } from './changes.js';
 import type { BrokerContext } from './context.js';
 import { Peer } from './peer.js';
 
@@ -44,6 +45,14 @@ export class Peers {
       } else {
         peer.describe(entry);
       }
+    }
+  }
+
+  /** After a reload. */
+  apply({ exports, imports }: Pick<Concerned, 'exports' | 'imports'>): void {
+    for (const peer of this.all()) {
+      if (exports) peer.applyExports();
+      if (imports) peer.applyImports();
     }
   }
 

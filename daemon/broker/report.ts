@@ -1,6 +1,6 @@
 /** The daemon's answers to status requests, gathered from its parts. Changes nothing. */
-import type { DaemonStatus, ServiceStatus, StreamStatus } from '../control/model.js';
-import type { DomId, LinkId } from '../ids.js';
+import type { DaemonStatus, ServiceStatus, StreamEnd, StreamStatus } from '../control/model.js';
+import type { DomId } from '../ids.js';
 import { inPortions } from '../portions.js';
 import type { BrokerContext } from './context.js';
 import type { OwnExports } from './own-exports.js';
@@ -14,7 +14,6 @@ export interface ReportParts {
   readonly own: () => OwnExports | undefined;
   /** This domain's, if known. */
   readonly name: () => string | undefined;
-  readonly peerOf: (link: LinkId) => DomId | undefined;
   readonly xenstoreConnected: () => boolean;
   readonly version: string;
   readonly hypervisor: 'loopback' | 'xen';
@@ -80,14 +79,22 @@ export class Report {
   }
 
   async streams(): Promise<readonly StreamStatus[]> {
-    const { context, peerOf } = this.#parts;
+    const { context } = this.#parts;
     const list: StreamStatus[] = [];
     await inPortions(await context.dataplane.streams(), ({ link, ...stream }) => {
-      const domid = peerOf(link);
+      const domid = context.links.peerOf(link);
       if (domid === undefined) return;
       list.push({ ...stream, domid, domain: this.#nameOf(domid) ?? null });
     });
     return list;
+  }
+
+  /** The end of the stream that this program opened at `since` or later, and that has ended for it. */
+  async streamEnd(program: number, since: number): Promise<StreamEnd> {
+    const { dataplane, endedStreams } = this.#parts.context;
+    // Events from before its end-of-file have arrived when all pumps have answered.
+    await dataplane.alive();
+    return endedStreams.find(program, since);
   }
 
   #nameOf(domid: DomId): string | undefined {

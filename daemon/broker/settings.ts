@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js';
 import { problemsInDomain } from '../config/in-domain.js';
 import { ConfigProblems } from '../config/problems.js';
 import type { DomId } from '../ids.js';
+import { ExportTables } from '../policy/compile.js';
 import { resolveAccounts } from '../service/accounts.js';
 import type { Settings } from './context.js';
 
@@ -21,5 +22,5 @@ export async function prepareSettings(
     throw new ConfigProblems([...problems, ...error.problems]);
   });
   if (problems.length > 0) throw new ConfigProblems(problems);
-  return { config, accounts };
+  return { config, accounts, exportTables: new ExportTables(config.exports, self) };
 }

@@ -1,6 +1,6 @@
 /**
- * What changed between two configurations, so that a reload touches only that. Pure. Where a setting
- * stands in its file does not count: a moved line is no change.
+ * What changed between two configurations, so that a reload touches only that (broker/changes.ts says which
+ * parts). Pure. Where a setting stands in its file does not count: a moved line is no change.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Config, ExportConfig, ImportConfig, PeerConfig } from './config.js';
@@ -21,14 +21,14 @@ export interface ConfigDiff {
   readonly importsReordered: boolean;
   /** Identified by domid, or by name where there is no domid; automatically discovered peers are not included. */
   readonly peers: ListDiff<PeerConfig>;
+  /** The first entry of a domain counts, and a domid and a name may be the same domain's. */
+  readonly peersReordered: boolean;
   /** Peers are listed now and were discovered automatically before, or the other way round. */
   readonly peerDiscoveryChanged: boolean;
   /** Keys of single settings that changed and take effect immediately, or on future links and streams. */
   readonly settings: readonly string[];
   /** Keys of single settings that changed but keep their old value until the daemon is restarted. */
   readonly restart: readonly string[];
-  /** Nothing at all changed. */
-  readonly empty: boolean;
 }
 
 interface Setting {
@@ -60,22 +60,18 @@ export function diffConfig(before: Config, after: Config): ConfigDiff {
   const imports = diffList(before.imports, after.imports, importKey);
   const importsReordered = reordered(before.imports, after.imports, importKey);
   const peers = diffList(before.peers ?? [], after.peers ?? [], peerKey);
+  const peersReordered = reordered(before.peers ?? [], after.peers ?? [], peerKey);
   const peerDiscoveryChanged = (before.peers === undefined) !== (after.peers === undefined);
   const changed = SETTINGS.filter(({ value }) => value(before) !== value(after));
-  const lists = [exports, imports, peers].flatMap(list => [
-    ...list.added,
-    ...list.removed,
-    ...list.changed,
-  ]);
   return {
     exports,
     imports,
     importsReordered,
     peers,
+    peersReordered,
     peerDiscoveryChanged,
     settings: changed.filter(({ fixed }) => fixed !== true).map(({ key }) => key),
     restart: changed.filter(({ fixed }) => fixed === true).map(({ key }) => key),
-    empty: lists.length + changed.length === 0 && !importsReordered && !peerDiscoveryChanged,
   };
 }
 

@@ -47,6 +47,8 @@ export class FakeDataplane implements Dataplane {
   before: (call: 'offer' | 'connect' | 'connectSelf' | 'closeLink') => void | Promise<void> = () =>
     undefined;
   readonly calls: string[] = [];
+  /** Calls that replace a table or a setting. */
+  readonly replacements: string[] = [];
   readonly #host: FakeHost;
   readonly #instance: string;
   readonly #listening = new ListeningDataplane();
@@ -116,10 +118,12 @@ export class FakeDataplane implements Dataplane {
   }
 
   setExports(link: LinkId, exports: readonly ExportEntry[]): void {
+    this.replacements.push('setExports');
     this.exports.set(link, exports);
   }
 
   sendServices(link: LinkId, payload: Uint8Array): void {
+    this.replacements.push('sendServices');
     const other = this.#host.ends.get(link)?.other;
     if (other === undefined) return;
     this.#host.ends.get(other)?.owner.emit({ kind: 'services', link: other, payload });
@@ -136,8 +140,8 @@ export class FakeDataplane implements Dataplane {
   abandonHypervisor = (): void => void this.calls.push('abandonHypervisor');
   settleHypervisor = (): void => void this.calls.push('settleHypervisor');
   alive: Dataplane['alive'] = async () => undefined;
-  setLimits: Dataplane['setLimits'] = () => undefined;
-  reportStreams: Dataplane['reportStreams'] = () => undefined;
+  setLimits = (): void => void this.replacements.push('setLimits');
+  reportStreams = (): void => void this.replacements.push('reportStreams');
 
   async close(): Promise<void> {
     for (const link of this.#host.linksOf(this)) this.end(link, 'closed');

@@ -1,5 +1,6 @@
 /** `kill -9` of either daemon under load: survivors notice, nothing leaks, restarts need no help. */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import t from 'tap';
@@ -121,6 +122,9 @@ exports: [{name: echo, target: "unix:${testbed.path('echo')}", allow: [0]}]\n`;
   const low = await testbed.daemon(0);
   const high = await testbed.daemon(3, exports);
   const socket = await dial(await socketOf(low, 3, 'echo'));
+  // Once it is echoed, the stream is open at both ends: otherwise it may be refused.
+  socket.write('x');
+  await once(socket, 'data');
   const end = ended(socket);
   t.equal(await stopDaemon(high), 0);
   await end;

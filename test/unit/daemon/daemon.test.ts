@@ -5,7 +5,7 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { ImportConfig } from '../../../daemon/config/config.js';
+import type { Config, ImportConfig } from '../../../daemon/config/config.js';
 import { IMPORT_EVERYTHING } from '../../../daemon/config/defaults.js';
 import type { DomId, LinkId } from '../../../daemon/ids.js';
 import { parseServiceName } from '../../../daemon/text/names.js';
@@ -54,6 +54,43 @@ t.test('a reload touches only what changed', async t => {
   t.same(linking(), links, 'no link was made or closed');
   await dom0.daemon.reload({ ...dom0.config, exports: [exported('b', [3])] });
   await guest.appears('0/a', false);
+});
+
+t.test('a reload replaces only the tables and settings that its difference concerns', async t => {
+  const { boot } = await setUpHost(t, [0, 3]);
+  const guest = await boot(3, { exports: [exported('mine', [0])] });
+  const dom0 = await boot(0, { exports: [exported('a', [3])] });
+  await guest.appears('0/a');
+  await dom0.appears('3/mine');
+  const { dataplane, daemon, xenstore } = dom0;
+  let lists = 0;
+  const list = xenstore.list.bind(xenstore);
+  xenstore.list = path => {
+    lists += 1;
+    return list(path);
+  };
+  let config = dom0.config;
+  const replaced = async (change: Partial<Config>): Promise<readonly string[]> => {
+    dataplane.replacements.length = 0;
+    lists = 0;
+    config = { ...config, ...change };
+    await daemon.reload(config);
+    return dataplane.replacements;
+  };
+  t.same(await replaced({}), []);
+  t.equal(lists, 0, 'the list of domains is not read again');
+  t.same(await replaced({ limits: { ...config.limits, streamsPerPeer: 9 } }), ['setLimits']);
+  t.same(await replaced({ log: { ...config.log, level: 'debug' } }), ['reportStreams']);
+  t.same(await replaced({ imports: [{ ...IMPORT_EVERYTHING, mode: 0o600 }] }), []);
+  t.same(await replaced({ peers: [peerConfig(3)] }), []);
+  t.not(lists, 0);
+  const exports = [exported('b', [3])];
+  const others = ['setExports', 'sendServices'];
+  t.same(
+    await replaced({ exports }),
+    [...others, 'setExports'],
+    'of the peer, and of the domain itself',
+  );
 });
 
 t.test('a reload that is refused changes nothing', async t => {

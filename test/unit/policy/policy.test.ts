@@ -2,7 +2,7 @@
 import t from 'tap';
 import type { ExportConfig, ImportConfig, PeerSelector } from '../../../daemon/config/config.js';
 import type { DomId, ServicePort } from '../../../daemon/ids.js';
-import { compileExports } from '../../../daemon/policy/compile.js';
+import { ExportTables } from '../../../daemon/policy/compile.js';
 import { decide } from '../../../daemon/policy/decide.js';
 import { importSelector } from '../../../daemon/policy/import.js';
 import { parseServiceName } from '../../../daemon/text/names.js';
@@ -56,13 +56,27 @@ t.test(
   'the table for the data plane has denied entries too; the domain itself may what says self',
   async t => {
     const exports = [exported(THREE), { ...exported(), self: true }, exported(ANY)];
+    const tables = new ExportTables(exports, id(0));
     const allowed = (domid: number): boolean[] =>
-      compileExports(exports, { domid: id(domid) }, id(0)).map(entry => entry.allowed);
+      tables.of({ domid: id(domid) }).entries.map(entry => entry.allowed);
     t.same(allowed(3), [true, false, true]);
     t.same(allowed(4), [false, false, true]);
     t.same(allowed(0), [false, true, false], 'not even by any');
   },
 );
+
+t.test('peers that may open the same have one table', async t => {
+  const tables = new ExportTables([exported(THREE), exported(WEB), exported(ANY)], id(0));
+  const of = (domid: number, name?: string) => tables.of({ domid: id(domid), name });
+  t.equal(of(4), of(5, 'db'), 'no allow-list names either of them');
+  t.equal(of(4, 'web'), of(5, 'web'));
+  t.not(of(4), of(4, 'web'));
+  t.not(of(3), of(4));
+  t.not(of(3), of(3, 'web'));
+  t.equal(of(4).announced.length, 1);
+  t.equal(of(3, 'web').announced.length, 3);
+  t.same(of(0, 'web').announced, [], 'the own domain is no other, whatever its name');
+});
 
 t.test('the first import rule that matches decides', async t => {
   const rule = (
