@@ -23,6 +23,12 @@ export interface TestDaemon {
   log(): string;
 }
 
+/** Where a daemon finds its domain, and which build of xsockd it is; by default the machine's and this one. */
+export interface DaemonPlace {
+  readonly loopback?: string;
+  readonly program?: string;
+}
+
 export class Testbed {
   readonly directory: string;
   readonly machine: MachineClient;
@@ -50,9 +56,18 @@ export class Testbed {
     await this.machine.destroy(domid as DomId);
   }
 
+  #domain(domid: number): string {
+    return join(this.directory, 'm', 'domains', String(domid));
+  }
+
   /** A socket of xenstored as that domain sees it. */
   xenstored(domid: number): string {
-    return join(this.directory, 'm', 'domains', String(domid), 'xenstored');
+    return join(this.#domain(domid), 'xenstored');
+  }
+
+  /** The socket for the hypercalls of a domain. */
+  hypercall(domid: number): string {
+    return join(this.#domain(domid), 'hypercall');
   }
 
   /** A path for a target, a log, a configuration. */
@@ -73,12 +88,12 @@ export class Testbed {
     domid: number,
     yaml = '',
     environment: Readonly<Record<string, string>> = {},
-    loopback = join(this.directory, 'm', 'domains', String(domid)),
+    { loopback = this.#domain(domid), program = XSOCKD }: DaemonPlace = {},
   ): Promise<TestDaemon> {
     const config = this.writeConfig(domid, yaml);
     const run = this.path(`r${domid}`);
     const args = ['--config', config, '--run', run, '--loopback', loopback, '--log-level', 'debug'];
-    const process = startProgram(this.#test, XSOCKD, args, environment);
+    const process = startProgram(this.#test, program, args, environment);
     let log = '';
     process.child.stderr.on('data', (chunk: Buffer) => {
       log += String(chunk);

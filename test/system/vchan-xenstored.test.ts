@@ -22,13 +22,13 @@ t.test('a stream lives through it, on both ends, and nodes lost meanwhile come b
     3,
     `exports: [{name: x, target: ${target}, vchan: [{peer: 0, path: data/vchan/x}]}]\n`,
     {},
-    server.directory,
+    { loopback: server.directory },
   );
   const low = await testbed.daemon(
     0,
     'imports: [{peer: 3, service: x, vchan: data/vchan/x}]\n',
     {},
-    client.directory,
+    { loopback: client.directory },
   );
   const socketPath = `${low.run}/vchan/3/x`;
   await eventually(() => access(socketPath));

@@ -39,7 +39,7 @@ const ADDON_LAYERS: readonly (readonly string[])[] = [
 
 function sources(folder: string, extension: RegExp): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-    .filter(name => extension.test(name) && !name.startsWith('build/'))
+    .filter(name => extension.test(name) && !/(^|\/)build\//.test(name))
     .map(name => join(folder, name));
 }
 
