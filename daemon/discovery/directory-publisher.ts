@@ -1,11 +1,12 @@
 /**
  * Domain 0's side of the directory: which domains there are, in nodes that the chosen guests may read.
- * Three nodes a domain, whatever the number of readers; only what changed is written.
+ * Three nodes a domain, whatever the number of readers; only what changed is written, in one transaction: a reader
+ * never sees the list in part, and it does not miss the domains that are written again after a restart.
  */
 import type { DomId } from '../ids.js';
 import { unlessAbsent } from '../xenstore/absent.js';
 import { DIRECTORY, directoryEntry, ENTRY_NAME, ENTRY_UUID } from '../xenstore/paths.js';
-import type { Permission, Xenstore } from '../xenstore/xenstore.js';
+import type { Permission, Xenstore, XenstoreOperations } from '../xenstore/xenstore.js';
 import type { KnownDomain } from './domains.js';
 
 /** `any`: every domain of the host. */
@@ -57,53 +58,76 @@ export class DirectoryPublisher {
   }
 
   async #write(wanted: Wanted): Promise<void> {
-    if (this.#written === undefined || (wanted === NOTHING && this.#written !== NOTHING)) {
-      await unlessAbsent(this.#xenstore.remove(DIRECTORY));
-      this.#written = NOTHING;
+    if (this.#written === undefined || !same(this.#written, wanted)) {
+      const before = this.#written;
+      await this.#xenstore.transaction(operations => write(operations, before, wanted));
+      this.#written = wanted;
     }
-    const before = this.#written;
-    if (wanted === NOTHING) {
-      return;
-    }
-    if (before === NOTHING) {
-      await this.#xenstore.mkdir(DIRECTORY);
-    }
-    // First, since a new node has the permissions of the one above it.
-    const others = !samePermissions(before.permissions, wanted.permissions);
-    if (others) {
-      await this.#xenstore.setPermissions(DIRECTORY, wanted.permissions);
-    }
-    for (const domid of before.domains.keys()) {
-      if (!wanted.domains.has(domid)) await this.#xenstore.remove(directoryEntry(domid));
-    }
-    for (const domain of wanted.domains.values()) {
-      const earlier = before.domains.get(domain.domid);
-      await this.#writeEntry(domain, earlier, others ? wanted.permissions : undefined);
-    }
-    this.#written = wanted;
   }
+}
 
-  async #writeEntry(
-    { domid, name, uuid }: KnownDomain,
-    earlier: KnownDomain | undefined,
-    permissions: readonly Permission[] | undefined,
-  ): Promise<void> {
-    const entry = directoryEntry(domid);
-    if (earlier?.uuid !== uuid || earlier?.name !== name) {
-      // It may be another domain with the same domid: never mix its name with the other's uuid.
-      if (earlier !== undefined) await this.#xenstore.remove(entry);
-      if (uuid !== undefined) await this.#xenstore.write(`${entry}/${ENTRY_UUID}`, uuid);
-      if (name !== undefined) await this.#xenstore.write(`${entry}/${ENTRY_NAME}`, name);
-    }
-    if (earlier === undefined || permissions === undefined) return;
-    await this.#xenstore.setPermissions(entry, permissions);
-    if (uuid !== undefined) {
-      await this.#xenstore.setPermissions(`${entry}/${ENTRY_UUID}`, permissions);
-    }
-    if (name !== undefined) {
-      await this.#xenstore.setPermissions(`${entry}/${ENTRY_NAME}`, permissions);
-    }
+/** `before` undefined: unknown. */
+async function write(
+  operations: XenstoreOperations,
+  before: Wanted | undefined,
+  wanted: Wanted,
+): Promise<void> {
+  if (before === undefined || wanted === NOTHING) {
+    await unlessAbsent(operations.remove(DIRECTORY));
   }
+  if (wanted === NOTHING) {
+    return;
+  }
+  const { domains, permissions } = before ?? NOTHING;
+  if (before === undefined || before === NOTHING) {
+    await operations.mkdir(DIRECTORY);
+  }
+  // First, since a new node has the permissions of the one above it.
+  const others = !samePermissions(permissions, wanted.permissions);
+  if (others) {
+    await operations.setPermissions(DIRECTORY, wanted.permissions);
+  }
+  for (const domid of domains.keys()) {
+    if (!wanted.domains.has(domid)) await operations.remove(directoryEntry(domid));
+  }
+  for (const domain of wanted.domains.values()) {
+    const earlier = domains.get(domain.domid);
+    await writeEntry(operations, domain, earlier, others ? wanted.permissions : undefined);
+  }
+}
+
+async function writeEntry(
+  operations: XenstoreOperations,
+  { domid, name, uuid }: KnownDomain,
+  earlier: KnownDomain | undefined,
+  permissions: readonly Permission[] | undefined,
+): Promise<void> {
+  const entry = directoryEntry(domid);
+  if (earlier?.uuid !== uuid || earlier?.name !== name) {
+    // It may be another domain with the same domid: never mix its name with the other's uuid.
+    if (earlier !== undefined) await operations.remove(entry);
+    if (uuid !== undefined) await operations.write(`${entry}/${ENTRY_UUID}`, uuid);
+    if (name !== undefined) await operations.write(`${entry}/${ENTRY_NAME}`, name);
+  }
+  if (earlier === undefined || permissions === undefined) return;
+  await operations.setPermissions(entry, permissions);
+  if (uuid !== undefined) {
+    await operations.setPermissions(`${entry}/${ENTRY_UUID}`, permissions);
+  }
+  if (name !== undefined) {
+    await operations.setPermissions(`${entry}/${ENTRY_NAME}`, permissions);
+  }
+}
+
+function same(before: Wanted, wanted: Wanted): boolean {
+  return (
+    before.domains.size === wanted.domains.size &&
+    samePermissions(before.permissions, wanted.permissions) &&
+    [...wanted.domains].every(([domid, { name, uuid }]) => {
+      const earlier = before.domains.get(domid);
+      return earlier !== undefined && earlier.name === name && earlier.uuid === uuid;
+    })
+  );
 }
 
 /** The first entry names the owner, and the access of everybody else. */

@@ -1,6 +1,6 @@
 /**
- * The domains as domain 0 publishes them to a guest that trusts it. All values are domain 0's; what is not
- * readable (published for others only, or for nobody) is an empty list.
+ * The domains as domain 0 publishes them to a guest that trusts it. All values are domain 0's. The directory is absent
+ * while domain 0's daemon is stopped, and where it is published for others only, or for nobody.
  */
 import { type DomId, parseDomId } from '../ids.js';
 import { isDomainName } from '../text/names.js';
@@ -25,8 +25,9 @@ export class DirectoryReader implements DomainSource {
     this.#watch = await this.#xenstore.watch(DIRECTORY, onChange);
   }
 
-  async list(): Promise<readonly KnownDomain[]> {
-    const names = (await unlessAbsent(this.#xenstore.list(DIRECTORY))) ?? [];
+  async list(): Promise<readonly KnownDomain[] | undefined> {
+    const names = await unlessAbsent(this.#xenstore.list(DIRECTORY));
+    if (names === undefined) return undefined;
     const domids = names.map(parseDomId).filter(domid => domid !== undefined);
     return await Promise.all(domids.map(domid => this.describe(domid)));
   }

@@ -15,8 +15,11 @@ export interface DomainSource {
   start(onChange: () => void): Promise<void>;
   /** Why changes may go unseen now, for people; undefined while all watches are set. */
   readonly problem: string | undefined;
-  /** Throws `XENSTORE_GONE`, or `XENSTORE` for errors that a domain that has just gone does not explain. */
-  list(): Promise<readonly KnownDomain[]>;
+  /**
+   * Undefined: the source is not there now, which says nothing about the domains. Throws `XENSTORE_GONE`, or `XENSTORE`
+   * for errors that a domain that has just gone does not explain.
+   */
+  list(): Promise<readonly KnownDomain[] | undefined>;
   /** The list() entry of this domain. Throws as list() does. */
   describe(domid: DomId): Promise<KnownDomain>;
   close(): Promise<void>;

@@ -64,6 +64,8 @@ export class Roster {
   #source: DomainSource | undefined;
   /** From the last read of the list. */
   #known: readonly KnownDomain[] | undefined;
+  /** The source was not there at the last read. */
+  #absent = false;
   #connected = true;
   /** Incremented with every lost connection: what was read across that is invalid. */
   #connection = 0;
@@ -180,10 +182,25 @@ export class Roster {
     if (this.#closed) {
       return;
     }
-    this.#known = known;
+    const absent = this.#source !== undefined && known === undefined;
+    if (this.#source !== undefined) this.#noteAbsence(absent);
+    // Those of the last list stay peers: links between guests do not depend on domain 0's daemon.
+    if (!absent) this.#known = known;
     const seen = this.#source?.problem === undefined;
-    const holds = connected && connection === this.#connection && seen;
-    this.#parts.onRoster(this.#entries(known, holds ? 'xenstore' : 'in-doubt'), known);
+    const holds = connected && connection === this.#connection && seen && !absent;
+    this.#parts.onRoster(this.#entries(this.#known, holds ? 'xenstore' : 'in-doubt'), this.#known);
+  }
+
+  #noteAbsence(absent: boolean): void {
+    if (absent === this.#absent) return;
+    this.#absent = absent;
+    if (absent) {
+      this.#parts.log.warn(
+        "domain 0 publishes no directory of domains to this one: peers known by name stay, and what is allowed to a domain by name takes no new streams; see that domain 0's daemon runs, and its directory.publish names this domain",
+      );
+    } else {
+      this.#parts.log.info("domain 0's directory of domains is back");
+    }
   }
 
   async #read(): Promise<readonly KnownDomain[] | undefined> {
@@ -191,6 +208,9 @@ export class Roster {
       return undefined;
     }
     const listed = await this.#source.list();
+    if (listed === undefined) {
+      return undefined;
+    }
     const forgotten =
       this.#parts.self === DOM0
         ? await this.#parts.forgotten(listed.map(({ domid }) => domid))

@@ -1,9 +1,10 @@
 /** Names that domain 0 tells guests: by-name, allow-lists and peers by name work in guests that trust it. */
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import t from 'tap';
 import { eventually } from '../support/eventually.js';
-import { echo, echoes, serve } from '../support/streams.js';
-import { killDaemon, socketOf, Testbed } from '../support/testbed.js';
+import { dial, echo, echoes, serve } from '../support/streams.js';
+import { killDaemon, socketOf, stopDaemon, Testbed } from '../support/testbed.js';
 
 t.test('guests find each other by name, also after one was made anew', async t => {
   const testbed = await Testbed.start(t);
@@ -40,6 +41,41 @@ t.test('guests find each other by name, also after one was made anew', async t =
   t.ok(await echoes(await socketOf(one, 5, 'echo'), 100_000), 'no reload, a new domid');
   t.ok(await echoes(await socketOf(one, 'two', 'echo'), 100_000));
   t.ok(await echoes(await socketOf(again, 'one', 'echo'), 100_000));
+});
+
+t.test("a restart of domain 0's daemon cuts no stream between guests", async t => {
+  const testbed = await Testbed.start(t);
+  await testbed.introduce(1, 'one');
+  await testbed.introduce(2, 'two');
+  await serve(t, testbed.path('echo'), echo);
+  const publish = 'directory: {publish: [one, two]}\n';
+  const dom0 = await testbed.daemon(0, publish);
+  const yaml = (peer: string) =>
+    `directory: {trust: true}\npeers: [{name: ${peer}}]\n` +
+    `exports: [{name: echo, target: "unix:${testbed.path('echo')}", allow: [${peer}]}]\n`;
+  const one = await testbed.daemon(1, yaml('two'));
+  await testbed.daemon(2, yaml('one'));
+  const path = await socketOf(one, 'two', 'echo');
+  const stream = await dial(path);
+  t.teardown(() => stream.destroy());
+  const answered = async (text: string) => {
+    const answer = once(stream, 'data');
+    stream.write(text);
+    const [bytes] = await answer;
+    return String(bytes) === text;
+  };
+  t.ok(await answered('before'));
+  await stopDaemon(dom0);
+  await eventually(async () => {
+    if (!/publishes no directory/.test(one.log())) throw new Error('its end is not seen');
+  });
+  t.ok(await answered('while it is away'), 'the stream goes on');
+  await testbed.daemon(0, publish);
+  await eventually(async () => {
+    if (!/directory of domains is back/.test(one.log())) throw new Error('it is not seen');
+  });
+  t.ok(await answered('afterwards'));
+  await eventually(async () => t.ok(await echoes(path, 1000), 'and new ones are accepted'));
 });
 
 t.test('a guest that is not told, or does not trust, goes by domids', async t => {

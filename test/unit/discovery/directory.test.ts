@@ -42,8 +42,8 @@ async function host(t: Test, domids: readonly number[]) {
   return { xenstored, add, as };
 }
 
-const sorted = (domains: readonly KnownDomain[]): readonly KnownDomain[] =>
-  domains.toSorted((a, b) => a.domid - b.domid);
+const sorted = (domains: readonly KnownDomain[] | undefined): readonly KnownDomain[] | undefined =>
+  domains?.toSorted((a, b) => a.domid - b.domid);
 
 t.test('only the chosen guests can read it, and only what changed is written', async t => {
   const { as } = await host(t, [0, 3, 4]);
@@ -55,7 +55,7 @@ t.test('only the chosen guests can read it, and only what changed is written', a
 
   await publisher.publish([domain(0), domain(3)], [id(3)]);
   t.same(sorted(await readers.chosen.list()), [domain(0), domain(3)]);
-  t.same(await readers.other.list(), []);
+  t.same(await readers.other.list(), undefined);
   await eventually(async () => t.ok(changes > 1));
 
   const before = changes;
@@ -69,7 +69,7 @@ t.test('only the chosen guests can read it, and only what changed is written', a
   await publisher.publish([domain(3, 'renamed')], 'any');
   t.same(await readers.other.list(), [domain(3, 'renamed')]);
   await publisher.publish([domain(3)], undefined);
-  t.same(await readers.chosen.list(), []);
+  t.same(await readers.chosen.list(), undefined);
   await readers.chosen.close();
 });
 
@@ -108,6 +108,7 @@ t.test('a guest that trusts it finds its peers by name, whatever their domids', 
   const [dom0, guest] = [await as(0), await as(3)];
   const publisher = new DirectoryPublisher(dom0);
   let seen: readonly RosterEntry[] = [];
+  const rosters: (readonly RosterEntry[])[] = [];
   const source = { file: 'test.yaml', line: 1, column: 1 };
   const peers = [
     { domid: undefined, name: 'web', source },
@@ -123,6 +124,7 @@ t.test('a guest that trusts it finds its peers by name, whatever their domids', 
       onDoubt: () => {},
       onRoster: entries => {
         seen = entries;
+        rosters.push(entries);
       },
     },
     { peers, directory: { trust: true } },
@@ -136,12 +138,28 @@ t.test('a guest that trusts it finds its peers by name, whatever their domids', 
     const nameSource = name === 'mine' ? 'operator' : 'xenstore';
     return { domid: id(domid), name, nameSource, uuid };
   };
-  await until([entry(7), entry(0, 'mine')]);
+  const doubted = (peer: RosterEntry): RosterEntry =>
+    peer.nameSource === 'xenstore' ? { ...peer, nameSource: 'in-doubt' } : peer;
+  await until([entry(7), entry(0, 'mine')].map(doubted));
   await publisher.publish([domain(0), domain(5, 'web')], [id(3)]);
   const known0 = entry(0, 'mine', uuidOf(0));
   await until([entry(5, 'web', uuidOf(5)), entry(7), known0]);
   await publisher.publish([domain(0), domain(7, 'web')], [id(3)]);
   await until([entry(7, 'web', uuidOf(7)), known0]);
+
+  // Domain 0's daemon restarts: it removes what it finds, and publishes again.
+  const earlier = rosters.length;
+  await dom0.remove('/local/domain/0/data/xsock');
+  await until([entry(7, 'web', uuidOf(7)), known0].map(doubted));
+  await publisher.forget();
+  await publisher.publish([domain(0), domain(7, 'web')], [id(3)]);
+  await until([entry(7, 'web', uuidOf(7)), known0]);
+  for (const entries of rosters.slice(earlier)) {
+    t.ok(
+      entries.some(({ domid }) => domid === 7),
+      'a peer known by name stays',
+    );
+  }
   await (await roster.prepare({ peers, directory: { trust: false } })).commit();
   await until([entry(7), entry(0, 'mine')]);
   await roster.close();
