@@ -12,14 +12,25 @@
 
 namespace {
 
+// What crosses into JavaScript, in TypeScript: a test compares it with what the control plane is
+// compiled with (test/unit/dataplane/boundary.test.ts).
+Napi::Value describe(const Napi::CallbackInfo& info) {
+    Napi::Object result = Napi::Object::New(info.Env());
+    result.Set("NativeDataplane", xsock::binding::describe_dataplane());
+    result.Set("DataplaneOptions", xsock::binding::describe_dataplane_options());
+    result.Set("NativeVchan", xsock::binding::describe_vchan());
+    return result;
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
     xsock::binding::CharacterDevice::init(env, exports);
-    xsock::binding::Dataplane::init(env, exports);
+    xsock::binding::init_dataplane(env, exports);
     xsock::binding::LoopbackMachine::init(env, exports);
-    xsock::binding::Vchan::init(env, exports);
+    xsock::binding::init_vchan(env, exports);
     xsock::binding::init_file_lock(env, exports);
     xsock::binding::init_peer_credentials(env, exports);
     xsock::binding::init_sd_notify(env, exports);
+    exports.Set("describe", Napi::Function::New(env, describe, "describe"));
     return exports;
 }
 

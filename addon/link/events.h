@@ -1,5 +1,5 @@
-// Events that the data plane reports to the control plane. Plain values; the binding turns them
-// into JavaScript objects (daemon/dataplane/dataplane.ts has the same list).
+// What a link reports. Plain values; beside each stands how it is written in JavaScript (schema.h).
+// The events of the pumps themselves are in pump/events.h.
 #pragma once
 
 #include <array>
@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "schema/schema.h"
+
 namespace xsock::link {
 
 using LinkId = std::uint32_t;
@@ -16,6 +18,9 @@ using ListenerId = std::uint32_t;
 using StreamId = std::uint32_t;
 
 enum class Direction : std::uint8_t { kOutgoing, kIncoming };
+constexpr auto describe(schema::Of<Direction>) {
+    return schema::names<Direction>("outgoing", "incoming");
+}
 
 enum class DownReason : std::uint8_t {
     kClosed,
@@ -25,8 +30,11 @@ enum class DownReason : std::uint8_t {
     kCorrupt,
     kVersion,
     kIdentity,
-    kHypervisor,
 };
+constexpr auto describe(schema::Of<DownReason>) {
+    return schema::names<DownReason>("closed", "peer-gone", "goodbye", "silent", "corrupt",
+                                     "version", "identity");
+}
 
 enum class EndReason : std::uint8_t {
     kClosed,
@@ -36,6 +44,10 @@ enum class EndReason : std::uint8_t {
     kLinkDown,
     kTerminated,
 };
+constexpr auto describe(schema::Of<EndReason>) {
+    return schema::names<EndReason>("closed", "local-reset", "peer-reset", "fd-passing",
+                                    "link-down", "terminated");
+}
 
 enum class Refusal : std::uint8_t {
     kNoSuchService,
@@ -45,6 +57,10 @@ enum class Refusal : std::uint8_t {
     kShuttingDown,
     kLinkDown,
 };
+constexpr auto describe(schema::Of<Refusal>) {
+    return schema::names<Refusal>("no-such-service", "denied", "target-unavailable",
+                                  "too-many-streams", "shutting-down", "link-down");
+}
 
 struct LinkUp {
     LinkId link;
@@ -53,6 +69,13 @@ struct LinkUp {
     std::array<std::uint8_t, 16> instance;
     unsigned lanes_to_offer;  // further lanes that both sides support; 0 if the peer offers them
 };
+constexpr auto describe(schema::Of<LinkUp>) {
+    return schema::kind("link-up", schema::field("link", &LinkUp::link),
+                        schema::field("version", &LinkUp::version),
+                        schema::field("features", &LinkUp::features),
+                        schema::field("instance", &LinkUp::instance).as(schema::Form::kHex),
+                        schema::field("lanesToOffer", &LinkUp::lanes_to_offer));
+}
 // The peer has granted a further lane; all fields but the number are peer-controlled.
 struct LaneOffered {
     LinkId link;
@@ -60,28 +83,49 @@ struct LaneOffered {
     std::uint32_t ring_ref;
     std::uint32_t port;
 };
+constexpr auto describe(schema::Of<LaneOffered>) {
+    return schema::kind("lane-offered", schema::field("link", &LaneOffered::link),
+                        schema::field("lane", &LaneOffered::lane),
+                        schema::field("ringRef", &LaneOffered::ring_ref),
+                        schema::field("eventChannel", &LaneOffered::port));
+}
 struct LinkDown {
     LinkId link;
     DownReason reason;
     std::string detail;
 };
-// The pages and the port of a link that went down have been released.
-struct LinkReleased {
-    LinkId link;
-};
+constexpr auto describe(schema::Of<LinkDown>) {
+    return schema::kind("link-down", schema::field("link", &LinkDown::link),
+                        schema::field("reason", &LinkDown::reason),
+                        schema::field("detail", &LinkDown::detail).as(schema::Form::kAnyBytes));
+}
 struct LinkDraining {
     LinkId link;
 };
+constexpr auto describe(schema::Of<LinkDraining>) {
+    return schema::kind("link-draining", schema::field("link", &LinkDraining::link));
+}
 struct Services {
     LinkId link;
     std::vector<std::byte> payload;  // peer-controlled
 };
+constexpr auto describe(schema::Of<Services>) {
+    return schema::kind("services", schema::field("link", &Services::link),
+                        schema::field("payload", &Services::payload));
+}
 struct StreamOpened {
     LinkId link;
     StreamId stream;
     Direction direction;
     std::string service;
 };
+constexpr auto describe(schema::Of<StreamOpened>) {
+    return schema::kind(
+        "stream-opened", schema::field("link", &StreamOpened::link),
+        schema::field("stream", &StreamOpened::stream),
+        schema::field("direction", &StreamOpened::direction),
+        schema::field("service", &StreamOpened::service).as(schema::Form::kAnyBytes));
+}
 struct StreamRefused {
     LinkId link;
     StreamId stream;
@@ -91,6 +135,16 @@ struct StreamRefused {
     std::string detail;
     std::int32_t program = 0;  // see StreamClosed
 };
+constexpr auto describe(schema::Of<StreamRefused>) {
+    return schema::kind(
+        "stream-refused", schema::field("link", &StreamRefused::link),
+        schema::field("stream", &StreamRefused::stream),
+        schema::field("direction", &StreamRefused::direction),
+        schema::field("service", &StreamRefused::service).as(schema::Form::kAnyBytes),
+        schema::field("reason", &StreamRefused::reason),
+        schema::field("detail", &StreamRefused::detail).as(schema::Form::kAnyBytes),
+        schema::field("program", &StreamRefused::program).as(schema::Form::kAbsentIfZero));
+}
 struct StreamClosed {
     LinkId link;
     StreamId stream;
@@ -103,39 +157,19 @@ struct StreamClosed {
     // that the service sent and its end-of-file: a UNIX socket cannot tell it so. Otherwise 0.
     std::int32_t program = 0;
 };
-struct ListenerError {
-    ListenerId listener;
-    std::string detail;
-};
-struct EventsDropped {
-    std::uint64_t count;
-};
-// Ports of ended links wait to be closed by Pump::settle_hypervisor(): see hypervisor::Doorbells.
-struct PortsResting {};
-struct HypervisorGone {
-    std::string detail;
-};
-
-// All pumps have answered Pumps::ping().
-struct Alive {
-    std::uint32_t ping;
-};
-
-using Event = std::variant<LinkUp, LinkDown, LinkReleased, LinkDraining, LaneOffered, Services,
-                           StreamOpened, StreamRefused, StreamClosed, ListenerError, EventsDropped,
-                           PortsResting, HypervisorGone, Alive>;
-
-// The link that an event is about; 0: none.
-inline LinkId link_of(const Event& event) noexcept {
-    return std::visit(
-        [](const auto& value) -> LinkId {
-            if constexpr (requires { value.link; }) {
-                return value.link;
-            } else {
-                return 0;
-            }
-        },
-        event);
+constexpr auto describe(schema::Of<StreamClosed>) {
+    return schema::kind(
+        "stream-closed", schema::field("link", &StreamClosed::link),
+        schema::field("stream", &StreamClosed::stream),
+        schema::field("direction", &StreamClosed::direction),
+        schema::field("service", &StreamClosed::service).as(schema::Form::kAnyBytes),
+        schema::field("reason", &StreamClosed::reason),
+        schema::field("bytesSent", &StreamClosed::bytes_sent),
+        schema::field("bytesReceived", &StreamClosed::bytes_received),
+        schema::field("program", &StreamClosed::program).as(schema::Form::kAbsentIfZero));
 }
+
+using Event = std::variant<LinkUp, LinkDown, LinkDraining, LaneOffered, Services, StreamOpened,
+                           StreamRefused, StreamClosed>;
 
 }  // namespace xsock::link

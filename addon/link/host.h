@@ -7,6 +7,7 @@
 #include "link/budget.h"
 #include "link/events.h"
 #include "link/stream.h"
+#include "schema/schema.h"
 #include "sys/clock.h"
 #include "sys/pollable.h"
 #include "sys/unique_fd.h"
@@ -26,6 +27,12 @@ struct Timings {
     // Upper bound of the time for which the pump polls before it sleeps (pump/poller.h).
     sys::Duration longest_poll = std::chrono::microseconds(200);
 };
+constexpr auto describe(schema::Of<Timings>) {
+    return schema::object(
+        schema::field("heartbeatInterval", &Timings::heartbeat_interval),
+        schema::field("heartbeatTimeout", &Timings::heartbeat_timeout),
+        schema::field("pollTime", &Timings::longest_poll).as(schema::Form::kMicroseconds));
+}
 
 class Host {
   public:

@@ -6,7 +6,6 @@
 // peer if it asked for that. Work per turn is bounded; the remainder is done in the next one.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "abi/features.h"
 #include "abi/frame.h"
 #include "channel/channel.h"
+#include "link/counters.h"
 #include "link/host.h"
 #include "link/intrusive_list.h"
 #include "link/lanes.h"
@@ -50,35 +50,6 @@ struct Identity {
     std::uint32_t peer_domid;
     std::array<std::uint8_t, 16> instance;
     abi::FeatureSet features;  // that we support
-};
-
-struct LinkCounters {
-    std::uint64_t streams_opened = 0;
-    std::uint64_t streams_refused = 0;
-    std::uint64_t bytes_sent = 0;
-    std::uint64_t bytes_received = 0;
-    std::uint64_t frames_sent = 0;
-    std::uint64_t frames_received = 0;
-    std::uint64_t stale_frames = 0;  // for streams that have already been removed
-    std::uint64_t fd_passing_resets = 0;
-    std::uint64_t doorbells_sent = 0;
-    std::uint64_t doorbells_received = 0;
-    std::uint64_t round_trip_us = 0;  // of the last PING; summed over lanes: the longest
-
-    LinkCounters& operator+=(const LinkCounters& other) noexcept {
-        streams_opened += other.streams_opened;
-        streams_refused += other.streams_refused;
-        bytes_sent += other.bytes_sent;
-        bytes_received += other.bytes_received;
-        frames_sent += other.frames_sent;
-        frames_received += other.frames_received;
-        stale_frames += other.stale_frames;
-        fd_passing_resets += other.fd_passing_resets;
-        doorbells_sent += other.doorbells_sent;
-        doorbells_received += other.doorbells_received;
-        round_trip_us = std::max(round_trip_us, other.round_trip_us);
-        return *this;
-    }
 };
 
 class Link final : public StreamOwner {

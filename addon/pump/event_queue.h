@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "link/events.h"
+#include "pump/events.h"
 #include "sys/clock.h"
 
 namespace xsock::pump {
@@ -31,7 +31,7 @@ class EventQueue {
     // not block.
     explicit EventQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
 
-    void push(link::Event event, sys::TimePoint now) {
+    void push(Event event, sys::TimePoint now) {
         bool urgent = false;
         {
             const std::lock_guard lock(mutex_);
@@ -78,33 +78,33 @@ class EventQueue {
         }
         wake_();
     }
-    std::vector<link::Event> take() {
+    std::vector<Event> take() {
         const std::lock_guard lock(mutex_);
-        std::vector<link::Event> taken = std::exchange(events_, {});
+        std::vector<Event> taken = std::exchange(events_, {});
         services_.clear();
         of_link_.clear();
         awaited_ = false;
         if (dropped_ > 0) {
-            taken.push_back(link::EventsDropped{std::exchange(dropped_, 0)});
+            taken.push_back(EventsDropped{std::exchange(dropped_, 0)});
         }
         return taken;
     }
 
   private:
-    static bool is_stream_event(const link::Event& event) noexcept {
+    static bool is_stream_event(const Event& event) noexcept {
         return std::holds_alternative<link::StreamOpened>(event) ||
                std::holds_alternative<link::StreamRefused>(event) ||
                std::holds_alternative<link::StreamClosed>(event) ||
-               std::holds_alternative<link::ListenerError>(event);
+               std::holds_alternative<ListenerError>(event);
     }
     // The bound per link keeps one peer's streams from crowding out the events of others.
-    bool has_room(const link::Event& event) {
-        return events_.size() < kBound && ++of_link_[link::link_of(event)] <= kBoundPerLink;
+    bool has_room(const Event& event) {
+        return events_.size() < kBound && ++of_link_[link_of(event)] <= kBoundPerLink;
     }
 
     std::function<void()> wake_;
     std::mutex mutex_;
-    std::vector<link::Event> events_;
+    std::vector<Event> events_;
     std::unordered_map<link::LinkId, std::size_t> services_;  // index of a link's list in events_
     std::unordered_map<link::LinkId, std::size_t> of_link_;   // streams' events since the last take
     std::uint64_t dropped_ = 0;

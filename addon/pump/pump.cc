@@ -45,7 +45,7 @@ Pump::Pump(hypervisor::Hypervisor hypervisor, hypervisor::Hypervisor self,
           *hypervisor_.doorbells, [this](link::Link& link) { schedule(link); },
           [this](const std::string& detail) {
               epoll_.remove(hypervisor_.doorbells->fd());
-              report(link::HypervisorGone{detail});
+              events_.push(HypervisorGone{detail}, now_);
           }),
       self_source_(
           *self_.doorbells, [this](link::Link& link) { schedule(link); },
@@ -268,7 +268,7 @@ void Pump::remove_dead_links() {
 void Pump::released(LinkId id, const link::LaneRef& lane_ref, bool quiet) {
     if (lane_ref.lanes->leave()) {
         if (!quiet) {
-            events_.push(link::LinkReleased{id}, sys::Clock::now());
+            events_.push(LinkReleased{id}, sys::Clock::now());
             coordinator_.link_released();
         }
     } else if (lane_ref.number > 0) {
@@ -287,7 +287,7 @@ void Pump::check_deferred_closes() {
 void Pump::report_deferred_closes() {
     if (!deferred_closes_reported_ && hypervisor_.doorbells->deferred_closes() > 0) {
         deferred_closes_reported_ = true;
-        report(link::PortsResting{});
+        events_.push(PortsResting{}, now_);
     }
 }
 
@@ -351,7 +351,7 @@ bool Pump::handled_by_coordinator(const link::Link& link, const link::Event& eve
 
 // The serving end of the self link only reports refusals: the calling end lacks their details.
 void Pump::report(link::Event event) {
-    const LinkId id = link::link_of(event);
+    const LinkId id = link_of(event);
     const auto it = links_.find(id);
     if (it != links_.end() && handled_by_coordinator(*it->second.link, event)) {
         return;
@@ -363,7 +363,7 @@ void Pump::report(link::Event event) {
         }
         refused->link = it->second.partner;
     }
-    events_.push(std::move(event), now_);
+    events_.push(from_link(std::move(event)), now_);
 }
 
 void Pump::accept(Listener& listener, sys::UniqueFd socket) {
@@ -392,7 +392,7 @@ void Pump::report_no_link(LinkId id, const link::Label& label, int socket) {
 void Pump::pause(Listener& listener, int error) {
     epoll_.remove(listener.fd.get());
     listener.resume_at = now_ + kListenerPause;
-    report(link::ListenerError{listener.id, std::generic_category().message(error)});
+    events_.push(ListenerError{listener.id, std::generic_category().message(error)}, now_);
 }
 
 }  // namespace xsock::pump

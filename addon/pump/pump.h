@@ -17,6 +17,7 @@
 #include "pump/command_queue.h"
 #include "pump/doorbell_source.h"
 #include "pump/event_queue.h"
+#include "pump/info.h"
 #include "pump/lane_coordinator.h"
 #include "pump/linger.h"
 #include "pump/listener.h"
@@ -35,34 +36,6 @@ struct PumpOptions {
     link::Timings timings;
 };
 
-struct StreamInfo {
-    link::LinkId link;
-    link::StreamId stream;
-    link::Direction direction;
-    std::string service;
-    const char* state;
-    std::uint64_t bytes_sent;
-    std::uint64_t bytes_received;
-    std::size_t buffered;
-    std::int64_t age_ms;
-};
-
-struct LinkInfo {
-    link::LinkId link;
-    std::size_t streams;
-    unsigned lanes;  // that are up
-    unsigned home;   // the pump that runs the first lane
-    link::LinkCounters counters;
-
-    // Adds another lane of the same link.
-    LinkInfo& operator+=(const LinkInfo& other) noexcept {
-        streams += other.streams;
-        lanes += other.lanes;
-        counters += other.counters;
-        return *this;
-    }
-};
-
 // Methods marked [any] may be called from any thread but the pump's, and wait for the pump unless
 // their comment says otherwise. They throw std::system_error: ECANCELED after stop(), ENOLINK for a
 // link that does not exist, else the errno of what failed.
@@ -74,11 +47,7 @@ class Pump final : public link::Host {
          LaneCoordinator& coordinator, std::shared_ptr<Shared> shared, unsigned number);
     ~Pump() override;
 
-    struct Offer {
-        link::LinkId link;
-        hypervisor::GrantRef ring_ref;
-        hypervisor::EventChannelPort port;
-    };
+    using Offer = pump::Offer;
     // [any] Creates a lane of the link `id`, which the caller has allocated, to `peer` over pages
     // that we grant. `order` is log2 of a ring's bytes; 0: the default size, or, for a lane other
     // than the first, what channel::share_what_is_spare() finds (ENOSPC: nothing). ENOLINK: the

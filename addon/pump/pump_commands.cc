@@ -10,6 +10,20 @@ namespace xsock::pump {
 using link::LinkId;
 using link::ListenerId;
 
+namespace {
+
+StreamState state_of(const link::Stream& stream) noexcept {
+    if (stream.stage != link::Stream::Stage::kOpen) {
+        return StreamState::kConnecting;
+    }
+    if (stream.read_done) {
+        return stream.peer_ended ? StreamState::kClosing : StreamState::kHalfClosedLocal;
+    }
+    return stream.peer_ended ? StreamState::kHalfClosedPeer : StreamState::kOpen;
+}
+
+}  // namespace
+
 void Pump::close_link(LinkId id, sys::Duration drain) {
     commands_.call([&] {
         Entry& entry = find(id);
@@ -132,24 +146,16 @@ void Pump::post_open(LinkId id, Accepted accepted) noexcept {
 
 std::vector<StreamInfo> Pump::streams() {
     return commands_.call([&] {
+        const sys::TimePoint now = sys::Clock::now();
         std::vector<StreamInfo> result;
         for (const auto& [id, entry] : links_) {
             for (const auto& [stream_id, stream] : entry.link->streams()) {
                 if (entry.quiet || stream->stage == link::Stream::Stage::kDone) {
                     continue;
                 }
-                const bool local_over = stream->read_done;
-                const char* state = stream->stage != link::Stream::Stage::kOpen ? "connecting"
-                                    : local_over && stream->peer_ended          ? "closing"
-                                    : local_over         ? "half-closed-local"
-                                    : stream->peer_ended ? "half-closed-peer"
-                                                         : "open";
-                result.push_back({id, stream_id, stream->direction, *stream->label, state,
-                                  stream->bytes_sent, stream->bytes_received,
-                                  stream->pending.size(),
-                                  std::chrono::duration_cast<std::chrono::milliseconds>(
-                                      sys::Clock::now() - stream->opened_at)
-                                      .count()});
+                result.push_back({id, stream_id, stream->direction, *stream->label,
+                                  state_of(*stream), stream->bytes_sent, stream->bytes_received,
+                                  stream->pending.size(), now - stream->opened_at});
             }
         }
         return result;
@@ -163,7 +169,7 @@ std::vector<LinkInfo> Pump::links() {
             if (!entry.quiet) {
                 const bool up = entry.link->state() == link::LinkState::kUp ||
                                 entry.link->state() == link::LinkState::kDraining;
-                result.push_back({id, entry.link->streams().size(), up ? 1U : 0U,
+                result.push_back({id, up ? 1U : 0U, entry.link->streams().size(),
                                   entry.link->lanes().home, entry.link->counters()});
             }
         }

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "schema/sum.h"
 #include "sys/error.h"
 
 namespace xsock::pump {
@@ -206,7 +207,7 @@ std::vector<LinkInfo> Pumps::links() {
         for (const LinkInfo& info : pump->links()) {
             const auto [sum, added] = sums.try_emplace(info.link, info);
             if (!added) {
-                sum->second += info;
+                schema::add(sum->second, info);
             }
         }
     }
@@ -234,17 +235,17 @@ void Pumps::ping(std::uint32_t number) {
     for (const auto& pump : pumps_) {
         pump->ping([shared = shared_, left, number] {
             if (left->fetch_sub(1) == 1) {
-                shared->events.push(link::Alive{number}, sys::Clock::now());
+                shared->events.push(Alive{number}, sys::Clock::now());
             }
         });
     }
 }
 
-std::vector<link::Event> Pumps::take_events() {
-    std::vector<link::Event> result = shared_->events.take();
+std::vector<Event> Pumps::take_events() {
+    std::vector<Event> result = shared_->events.take();
     const std::lock_guard lock(mutex_);
-    for (const link::Event& event : result) {
-        if (const auto* released = std::get_if<link::LinkReleased>(&event)) {
+    for (const Event& event : result) {
+        if (const auto* released = std::get_if<LinkReleased>(&event)) {
             links_.erase(released->link);
         }
     }

@@ -62,7 +62,7 @@ class Pumps final : private LaneCoordinator {
     // Reports Alive{number} once every pump has run a command; waits for none of them.
     void ping(std::uint32_t number);
     // In the order in which they were reported.
-    std::vector<link::Event> take_events();
+    std::vector<Event> take_events();
     void stop();
 
   private:

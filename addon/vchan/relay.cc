@@ -91,7 +91,7 @@ bool Relay::left(sys::TimePoint now) {
 }
 
 void Relay::end(End reason, std::string detail) noexcept {
-    if (end_ == End::kNone) {
+    if (!over()) {
         end_ = reason;
         detail_ = std::move(detail);
     }

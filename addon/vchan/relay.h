@@ -20,20 +20,9 @@
 #include "sys/epoll.h"
 #include "sys/pollable.h"
 #include "sys/socket.h"
+#include "vchan/events.h"
 
 namespace xsock::vchan {
-
-using RelayId = std::uint32_t;
-
-enum class End : std::uint8_t {
-    kNone,
-    kClosed,             // both sides have received everything
-    kPeerGone,           // the peer ended; what it wrote before was delivered
-    kLocalGone,          // the local program or target aborted
-    kTargetUnavailable,  // `detail` says why
-    kCorrupt,            // the peer wrote what no libxenvchan writes; `detail` says what
-    kTerminated,         // by terminate()
-};
 
 class Relay final : public sys::Pollable {
   public:
@@ -59,8 +48,8 @@ class Relay final : public sys::Pollable {
     // True once the server has noticed, or a timeout has passed.
     [[nodiscard]] bool left(sys::TimePoint now);
 
-    [[nodiscard]] bool over() const noexcept { return end_ != End::kNone; }
-    [[nodiscard]] End reason() const noexcept { return end_; }
+    [[nodiscard]] bool over() const noexcept { return end_.has_value(); }
+    [[nodiscard]] End reason() const noexcept { return end_.value_or(End::kClosed); }
     [[nodiscard]] const std::string& detail() const noexcept { return detail_; }
     [[nodiscard]] hypervisor::EventChannelPort port() const noexcept { return port_; }
     // A client has connected and its stream has begun.
@@ -106,7 +95,7 @@ class Relay final : public sys::Pollable {
     bool hung_up_ = false;      // the local side closed both ways
     bool input_ended_ = false;  // the local side's end-of-file was read
     bool output_broken_ = false;
-    End end_ = End::kNone;
+    std::optional<End> end_;
     std::string detail_;
     std::uint64_t bytes_sent_ = 0;
     std::uint64_t bytes_received_ = 0;

@@ -11,48 +11,16 @@
 #include <set>
 #include <string>
 #include <thread>
-#include <variant>
 #include <vector>
 
 #include "hypervisor/hypervisor.h"
 #include "pump/command_queue.h"
 #include "pump/releaser.h"
 #include "sys/epoll.h"
+#include "vchan/events.h"
 #include "vchan/relay.h"
 
 namespace xsock::vchan {
-
-using ListenerId = std::uint32_t;
-
-// A program has connected to a listener: connect() or refuse() has to follow.
-struct ConnectionPending {
-    ListenerId listener;
-};
-// accept() failed; it is tried again after kListenerPause (relays.cc).
-struct ListenerError {
-    ListenerId listener;
-    std::string detail;
-};
-struct Opened {
-    RelayId relay;
-};
-// Ports of ended streams wait to be closed by settle_hypervisor(): see hypervisor::Doorbells.
-struct PortsResting {};
-// The stream is over. Its pages and port have been released, except a client's whose server has yet
-// to notice (Relay::leave()).
-struct Ended {
-    RelayId relay;
-    End reason;
-    std::string detail;
-    bool opened;
-    std::uint64_t bytes_sent;
-    std::uint64_t bytes_received;
-};
-// The thread has answered ping().
-struct Alive {
-    std::uint32_t ping;
-};
-using Event = std::variant<ConnectionPending, ListenerError, Opened, PortsResting, Ended, Alive>;
 
 // Methods may be called from any thread but the relays' own; they throw std::system_error
 // (ECANCELED after stop()).
@@ -68,6 +36,12 @@ class Relays {
         RelayId relay;
         hypervisor::GrantRef ring_ref;
         hypervisor::EventChannelPort port;
+
+        friend constexpr auto describe(schema::Of<Offer>) {
+            return schema::object(schema::field("relay", &Offer::relay),
+                                  schema::field("ringRef", &Offer::ring_ref),
+                                  schema::field("eventChannel", &Offer::port));
+        }
     };
     // Grants a channel for a client in `peer`; rings of 2^order bytes.
     Offer serve(hypervisor::DomId peer, std::uint16_t order, sys::Address target);

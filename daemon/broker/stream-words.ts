@@ -40,7 +40,6 @@ const ENDS: Readonly<Record<StreamEndReason, (domain: string) => string>> = {
   'fd-passing': () => 'file descriptors were passed, which cannot cross domains',
   'link-down': domain => `the link with ${domain} went down`,
   terminated: () => 'reset by an operator, or at the end of the drain time',
-  refused: domain => `refused by ${domain}`,
 };
 
 export function describeEnd(reason: StreamEndReason, peer: DomId | undefined): string {

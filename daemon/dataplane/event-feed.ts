@@ -5,7 +5,7 @@
  * arrive faster only the last one is parsed.
  */
 import { TokenBucket } from '../token-bucket.js';
-import type { NativeEvent } from './native.js';
+import type { NativeEvent } from './boundary.js';
 
 type ServicesEvent = Extract<NativeEvent, { readonly kind: 'services' }>;
 

@@ -2,6 +2,7 @@
 
 import { messageOf, XsockError } from '../errors.js';
 import type { DomId, EventChannelPort, GrantRef, LinkId, ListenerId } from '../ids.js';
+import type { NativeDataplane, NativeEvent } from './boundary.js';
 import type {
   Dataplane,
   DataplaneEvent,
@@ -16,7 +17,7 @@ import type {
   StreamInfo,
 } from './dataplane.js';
 import { EventFeed } from './event-feed.js';
-import { loadNative, type NativeDataplane, type NativeEvent } from './native.js';
+import { loadNative } from './native.js';
 import { hasErrno, wrapped } from './native-errors.js';
 
 /** Ring order of a domain's link with itself: 1 MiB each way, of private memory. */

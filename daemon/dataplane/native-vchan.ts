@@ -1,7 +1,7 @@
 /** Raw vchan streams on the addon (addon/binding/vchan.h). */
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
-import type { HypervisorChoice, Target } from './dataplane.js';
-import { loadNative, type NativeVchan } from './native.js';
+import type { HypervisorChoice, NativeVchan, Target } from './boundary.js';
+import { loadNative } from './native.js';
 import { translated, translatedCall } from './native-errors.js';
 import type { VchanEvent, VchanOfferAddress, VchanPlane } from './vchan.js';
 

@@ -4,46 +4,11 @@
  * whose clients are connected to a server in another domain, one at a time.
  */
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
-import type { Target } from './dataplane.js';
+import type { NativeVchanEvent, Target, VchanOfferAddress } from './boundary.js';
 
-export type VchanEndReason =
-  /** Both sides have received everything. */
-  | 'closed'
-  /** The peer ended; what it wrote before was delivered. */
-  | 'peer-gone'
-  /** The local program, or the target, closed early. */
-  | 'local-gone'
-  /** `detail` says why. */
-  | 'target-unavailable'
-  /** The peer wrote what no correct libxenvchan writes; `detail` says what. */
-  | 'corrupt'
-  | 'terminated';
+export type { VchanOfferAddress } from './boundary.js';
 
-export type VchanEvent =
-  /** A client has connected to a listener: connect() or refuse() has to follow. */
-  | { readonly kind: 'connection-pending'; readonly listener: number }
-  /** accept failed (`detail`: out of descriptors, ...); the listener retries in 0.1 s. */
-  | { readonly kind: 'listener-error'; readonly listener: number; readonly detail: string }
-  | { readonly kind: 'opened'; readonly relay: number }
-  /** As the data plane's event. */
-  | { readonly kind: 'ports-resting' }
-  /** Its pages and its port have been released, except a client's whose server has yet to notice. */
-  | {
-      readonly kind: 'ended';
-      readonly relay: number;
-      readonly reason: VchanEndReason;
-      readonly detail: string;
-      /** A client had connected. */
-      readonly opened: boolean;
-      readonly bytesSent: number;
-      readonly bytesReceived: number;
-    };
-
-export interface VchanOfferAddress {
-  readonly relay: number;
-  readonly ringRef: GrantRef;
-  readonly eventChannel: EventChannelPort;
-}
+export type VchanEvent = Exclude<NativeVchanEvent, { readonly kind: 'alive' }>;
 
 /** Errors are XsockErrors `DATAPLANE` with `errno`. */
 export interface VchanPlane {

@@ -52,7 +52,7 @@ class Domain {
         std::unique_lock lock(mutex_);
         std::unique_ptr<Event> result;
         condition_.wait_for(lock, tap::kDeadline, [&] {
-            for (const link::Event& event : events_) {
+            for (const pump::Event& event : events_) {
                 const Event* found = std::get_if<Event>(&event);
                 if (found != nullptr && found->link == link) {
                     result = std::make_unique<Event>(*found);
@@ -68,7 +68,7 @@ class Domain {
     template <typename Event>
     bool has(link::LinkId link) {
         const std::lock_guard lock(mutex_);
-        return std::any_of(events_.begin(), events_.end(), [&](const link::Event& event) {
+        return std::any_of(events_.begin(), events_.end(), [&](const pump::Event& event) {
             const Event* found = std::get_if<Event>(&event);
             return found != nullptr && found->link == link;
         });
@@ -87,7 +87,7 @@ class Domain {
     }
     void collect() {
         const std::lock_guard lock(mutex_);
-        for (link::Event& event : pump->take_events()) {
+        for (pump::Event& event : pump->take_events()) {
             events_.push_back(std::move(event));
         }
         condition_.notify_all();
@@ -95,7 +95,7 @@ class Domain {
 
     std::mutex mutex_;
     std::condition_variable condition_;
-    std::vector<link::Event> events_;
+    std::vector<pump::Event> events_;
 };
 
 }  // namespace xsock

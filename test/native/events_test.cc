@@ -59,12 +59,12 @@ void a_links_events_are_in_order() {
         }));
         std::vector<std::string> told;
         CHECK(Peer::until([&] {
-            for (const link::Event& event : high.pump->take_events()) {
+            for (const pump::Event& event : high.pump->take_events()) {
                 if (std::holds_alternative<link::LinkUp>(event)) {
                     told.emplace_back("up");
                 } else if (std::holds_alternative<link::LinkDown>(event)) {
                     told.emplace_back("down");
-                } else if (std::holds_alternative<link::LinkReleased>(event)) {
+                } else if (std::holds_alternative<pump::LinkReleased>(event)) {
                     told.emplace_back("released");
                 }
             }
@@ -91,7 +91,7 @@ void one_order_of_events() {
             while (down < id) {
                 std::this_thread::yield();
             }
-            queue.push(link::LinkReleased{id}, sys::Clock::now());
+            queue.push(pump::LinkReleased{id}, sys::Clock::now());
         }
     });
     first.join();
@@ -99,11 +99,11 @@ void one_order_of_events() {
     CHECK(woken == 1);
     link::LinkId released = 0;
     std::map<link::LinkId, bool> is_down;
-    for (const link::Event& event : queue.take()) {
+    for (const pump::Event& event : queue.take()) {
         if (std::holds_alternative<link::LinkDown>(event)) {
-            is_down[link::link_of(event)] = true;
+            is_down[pump::link_of(event)] = true;
         } else {
-            CHECK(is_down[link::link_of(event)]);
+            CHECK(is_down[pump::link_of(event)]);
             ++released;
         }
     }
@@ -124,10 +124,10 @@ void a_link_has_its_share_of_the_queue() {
     }
     refused(2);
     queue.push(link::LinkDown{1, link::DownReason::kClosed, ""}, sys::Clock::now());
-    const std::vector<link::Event> taken = queue.take();
+    const std::vector<pump::Event> taken = queue.take();
     CHECK(taken.size() == pump::EventQueue::kBoundPerLink + 3);
-    CHECK(link::link_of(taken[taken.size() - 3]) == 2);
-    CHECK(std::get<link::EventsDropped>(taken.back()).count ==
+    CHECK(pump::link_of(taken[taken.size() - 3]) == 2);
+    CHECK(std::get<pump::EventsDropped>(taken.back()).count ==
           kFlood - pump::EventQueue::kBoundPerLink);
     refused(1);
     CHECK(queue.take().size() == 1);
@@ -139,8 +139,8 @@ void a_ping_comes_back_from_all_pumps() {
     Untaken domain(machine, root.path, 3);
     domain.pump->ping(7);
     CHECK(Peer::until([&] {
-        for (const link::Event& event : domain.pump->take_events()) {
-            const auto* alive = std::get_if<link::Alive>(&event);
+        for (const pump::Event& event : domain.pump->take_events()) {
+            const auto* alive = std::get_if<pump::Alive>(&event);
             if (alive != nullptr && alive->ping == 7) {
                 return true;
             }
@@ -164,7 +164,7 @@ void an_equal_list_is_reported_once() {
         CHECK(stage.peer->send(abi::FrameType::kServices, 0, list));
         CHECK(stage.peer->was_read());
         std::size_t lists = 0;
-        for (const link::Event& event : stage.pump->take_events()) {
+        for (const pump::Event& event : stage.pump->take_events()) {
             lists += std::holds_alternative<link::Services>(event) ? 1 : 0;
         }
         return lists;

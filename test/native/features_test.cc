@@ -65,7 +65,7 @@ std::uint64_t announced(Stage& stage) {
 std::optional<std::uint64_t> negotiated(Stage& stage) {
     std::optional<std::uint64_t> features;
     Peer::until([&] {
-        for (const link::Event& event : stage.pump->take_events()) {
+        for (const pump::Event& event : stage.pump->take_events()) {
             if (const auto* up = std::get_if<link::LinkUp>(&event)) {
                 features = up->features;
             }

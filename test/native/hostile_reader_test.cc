@@ -84,7 +84,7 @@ void services_that_nobody_listens_to() {
     CHECK(stage.peer->was_read());
     int count = 0;
     std::string last;
-    for (const link::Event& event : stage.pump->take_events()) {
+    for (const pump::Event& event : stage.pump->take_events()) {
         if (const auto* services = std::get_if<link::Services>(&event)) {
             ++count;
             last.assign(reinterpret_cast<const char*>(services->payload.data()),
@@ -96,7 +96,7 @@ void services_that_nobody_listens_to() {
     CHECK(stage.peer->send(FrameType::kServices, 0, "later"));
     CHECK(stage.peer->was_read());
     std::size_t later = 0;
-    for (const link::Event& event : stage.pump->take_events()) {
+    for (const pump::Event& event : stage.pump->take_events()) {
         later += std::holds_alternative<link::Services>(event) ? 1 : 0;
     }
     CHECK(later == 1);

@@ -72,7 +72,7 @@ void faults_on_another_lane() {
         const auto down = stage.victim.find<link::LinkDown>(link);
         CHECK(down && down->reason == one.reason &&
               down->detail.find(one.detail) != std::string::npos);
-        CHECK(stage.victim.wait_for<link::LinkReleased>(link));
+        CHECK(stage.victim.wait_for<pump::LinkReleased>(link));
     }
     CHECK(round_trip(stage.victim.dir + "/svc", 100'000, 1));
 }

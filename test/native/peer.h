@@ -211,7 +211,7 @@ struct Stage {
     std::string fault_of(link::LinkId which) {
         std::string detail = "it is still up";
         Peer::until([&] {
-            for (const link::Event& event : pump->take_events()) {
+            for (const pump::Event& event : pump->take_events()) {
                 const auto* down = std::get_if<link::LinkDown>(&event);
                 if (down != nullptr && down->link == which) {
                     detail = down->reason == link::DownReason::kCorrupt

@@ -152,7 +152,7 @@ void rings_that_find_no_room_are_smaller() {
     CHECK(second.left().size() == 256 * 1024);
 }
 
-link::Event opened() {
+pump::Event opened() {
     return link::StreamOpened{1, 2, link::Direction::kIncoming, "svc"};
 }
 

@@ -52,8 +52,8 @@ void links_come_up_every_time() {
         CHECK(pair.low.wait_for<link::LinkUp>(link));
         CHECK(pair.high.wait_for<link::LinkUp>(offer.link));
         pair.low.pump->close_link(link, sys::milliseconds(0));
-        CHECK(pair.low.wait_for<link::LinkReleased>(link));
-        CHECK(pair.high.wait_for<link::LinkReleased>(offer.link));
+        CHECK(pair.low.wait_for<pump::LinkReleased>(link));
+        CHECK(pair.high.wait_for<pump::LinkReleased>(offer.link));
     }
     for (const auto& counts : pair.machine.counts()) {
         CHECK(counts.grants == 0 && counts.mappings == 0 && counts.event_channels == 0);
@@ -145,9 +145,9 @@ void ports_rest_until_the_domain_is_known() {
     std::atomic<int> released{0};
     std::atomic<pump::Pumps*> running{nullptr};
     pump::Pumps low(hypervisor_handles(1, connect), {}, [&] {
-        for (const link::Event& event : running.load()->take_events()) {
-            told += std::holds_alternative<link::PortsResting>(event) ? 1 : 0;
-            released += std::holds_alternative<link::LinkReleased>(event) ? 1 : 0;
+        for (const pump::Event& event : running.load()->take_events()) {
+            told += std::holds_alternative<pump::PortsResting>(event) ? 1 : 0;
+            released += std::holds_alternative<pump::LinkReleased>(event) ? 1 : 0;
         }
     });
     running = &low;

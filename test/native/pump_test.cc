@@ -58,10 +58,10 @@ struct Bench {
                      sys::listen_unix(at, 0600, kSame, kSame));
     }
     // Waits for an event that `match` accepts.
-    bool wait_for(const std::function<bool(const link::Event&)>& match) {
+    bool wait_for(const std::function<bool(const pump::Event&)>& match) {
         const auto deadline = std::chrono::steady_clock::now() + tap::kDeadline;
         for (;;) {
-            for (const link::Event& event : pump->take_events()) {
+            for (const pump::Event& event : pump->take_events()) {
                 if (match(event)) {
                     return true;
                 }
@@ -74,7 +74,7 @@ struct Bench {
         }
     }
     bool wait_refused(link::Refusal reason) {
-        return wait_for([reason](const link::Event& event) {
+        return wait_for([reason](const pump::Event& event) {
             const auto* refused = std::get_if<link::StreamRefused>(&event);
             return refused != nullptr && refused->reason == reason &&
                    refused->direction == link::Direction::kOutgoing;
@@ -176,7 +176,7 @@ void write_and_close_at_once() {
             const sys::UniqueFd fd = dial(bench.path);
             write_all(fd.get(), hundred.data(), hundred.size());
         }
-        CHECK(bench.wait_for([seen = 0](const link::Event& event) mutable {
+        CHECK(bench.wait_for([seen = 0](const pump::Event& event) mutable {
             seen += std::holds_alternative<link::StreamClosed>(event) ? 1 : 0;
             return seen == 1000;
         }));
@@ -220,7 +220,7 @@ void stream_limit() {
     CHECK(read_all(third.get(), ok).empty());
     ::shutdown(first.get(), SHUT_WR);
     CHECK(read_all(first.get(), ok).empty());
-    CHECK(bench.wait_for([](const link::Event& event) {
+    CHECK(bench.wait_for([](const pump::Event& event) {
         return std::holds_alternative<link::StreamClosed>(event);
     }));
     CHECK(round_trip(bench.path, 1000, 3));
@@ -247,7 +247,7 @@ void fd_passing() {
     CHECK(::sendmsg(fd.get(), &message, 0) == 1);
     bool ok = true;
     CHECK(read_all(fd.get(), ok).empty());
-    CHECK(bench.wait_for([](const link::Event& event) {
+    CHECK(bench.wait_for([](const pump::Event& event) {
         const auto* closed = std::get_if<link::StreamClosed>(&event);
         return closed != nullptr && closed->reason == link::EndReason::kFdPassing;
     }));
@@ -262,7 +262,7 @@ void drain_lets_streams_finish() {
     write_all(fd.get(), &byte, 1);
     CHECK(::recv(fd.get(), &byte, 1, 0) == 1);
     bench.pump->close_link(bench.link, std::chrono::seconds(10));
-    CHECK(bench.wait_for([](const link::Event& event) {
+    CHECK(bench.wait_for([](const pump::Event& event) {
         return std::holds_alternative<link::LinkDraining>(event);
     }));
     const sys::UniqueFd refused = dial(bench.path);
@@ -272,7 +272,7 @@ void drain_lets_streams_finish() {
     ::shutdown(fd.get(), SHUT_WR);
     bool ok = true;
     CHECK(read_all(fd.get(), ok).empty() && ok);
-    CHECK(bench.wait_for([](const link::Event& event) {
+    CHECK(bench.wait_for([](const pump::Event& event) {
         const auto* down = std::get_if<link::LinkDown>(&event);
         return down != nullptr && down->reason == link::DownReason::kGoodbye;
     }));
@@ -288,8 +288,8 @@ void close_resets_at_once() {
     bench.pump->close_link(bench.link, std::chrono::seconds(0));
     bool ok = true;
     CHECK(read_all(fd.get(), ok).empty());
-    CHECK(bench.wait_for([](const link::Event& event) {
-        return std::holds_alternative<link::LinkReleased>(event);
+    CHECK(bench.wait_for([](const pump::Event& event) {
+        return std::holds_alternative<pump::LinkReleased>(event);
     }));
     CHECK(!dial(bench.path).valid());
 }

@@ -69,8 +69,8 @@ struct Pair {
         return open;
     }
     void check_released() {
-        CHECK(low.wait_for<link::LinkReleased>(low_link));
-        CHECK(high.wait_for<link::LinkReleased>(high_link.link));
+        CHECK(low.wait_for<pump::LinkReleased>(low_link));
+        CHECK(high.wait_for<pump::LinkReleased>(high_link.link));
         for (const auto& counts : machine.counts()) {
             CHECK(counts.grants == 0 && counts.mappings == 0 && counts.event_channels == 0);
         }
@@ -191,8 +191,8 @@ void a_lane_that_is_not_taken() {
     CHECK(low.wait_for<link::LaneOffered>(link));
     CHECK(high.pump->links().at(0).lanes == 1);
     low.pump->close_link(link, std::chrono::seconds(60));
-    CHECK(low.wait_for<link::LinkReleased>(link));
-    CHECK(high.wait_for<link::LinkReleased>(offer.link));
+    CHECK(low.wait_for<pump::LinkReleased>(link));
+    CHECK(high.wait_for<pump::LinkReleased>(offer.link));
     for (const auto& counts : machine.counts()) {
         CHECK(counts.grants == 0 && counts.mappings == 0 && counts.event_channels == 0);
     }
@@ -230,7 +230,7 @@ void links_have_different_pumps() {
     }
     std::map<unsigned, int> links_of_pump;
     for (const pump::LinkInfo& link : hub.pump->links()) {
-        ++links_of_pump[link.home];
+        ++links_of_pump[link.pump];
     }
     CHECK(links_of_pump == (std::map<unsigned, int>{{0, 2}, {1, 2}}));
 }

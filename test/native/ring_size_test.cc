@@ -38,7 +38,7 @@ void restarts(unsigned pumps) {
             hub = std::make_unique<Domain>(root.path, 0, link::Timings{}.longest_poll, pumps);
         } else {
             guest.pump->close_link(offer.link, sys::Duration::zero());
-            CHECK(hub->wait_for<link::LinkReleased>(link));
+            CHECK(hub->wait_for<pump::LinkReleased>(link));
         }
         CHECK(guest.wait_for<link::LinkDown>(offer.link));
     }

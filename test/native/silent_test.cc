@@ -246,7 +246,7 @@ void a_machine_that_is_stopped() {
     for (unsigned i = 0; i < 50; ++i) {
         CHECK(round_trip(hub.dir + "/svc", 100'000, i));
     }
-    CHECK(!hub.has<link::LinkReleased>(to_five) && !five.has<link::LinkReleased>(from_five));
+    CHECK(!hub.has<pump::LinkReleased>(to_five) && !five.has<pump::LinkReleased>(from_five));
     CHECK(!hub.has<link::LinkDown>(to_three) && !three.has<link::LinkDown>(from_three));
 
     machine.go_on();
@@ -254,8 +254,8 @@ void a_machine_that_is_stopped() {
     if (offer.port == 0) {
         make_offer();  // on a slow machine it may have timed out
     }
-    CHECK(hub.wait_for<link::LinkReleased>(to_five));
-    CHECK(five.wait_for<link::LinkReleased>(from_five));
+    CHECK(hub.wait_for<pump::LinkReleased>(to_five));
+    CHECK(five.wait_for<pump::LinkReleased>(from_five));
     const link::LinkId again = hub.pump->connect(5, offer.ring_ref, offer.port);
     CHECK(hub.wait_for<link::LinkUp>(again));
     CHECK(round_trip(hub.dir + "/svc", 100'000, 2));

@@ -40,6 +40,7 @@ const STATUS: DaemonStatus = {
       problems: 0,
       counters: {
         streams: 1,
+        pump: 0,
         streamsOpened: 7,
         streamsRefused: 2,
         bytesSent: 1536,

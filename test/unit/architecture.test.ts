@@ -27,7 +27,7 @@ const DAEMON_LAYERS: readonly (readonly string[])[] = [
 ];
 
 const ADDON_LAYERS: readonly (readonly string[])[] = [
-  ['sys', 'abi'],
+  ['sys', 'abi', 'schema'],
   ['ring', 'hypervisor'],
   ['hypervisor/loopback', 'hypervisor/self', 'hypervisor/xen'],
   ['channel'],

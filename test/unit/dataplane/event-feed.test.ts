@@ -1,8 +1,8 @@
 /** How events reach the control plane: in portions, with everybody else's turn in between. */
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
+import type { NativeEvent } from '../../../daemon/dataplane/boundary.js';
 import { EventFeed, LISTS_AT_ONCE, PORTION } from '../../../daemon/dataplane/event-feed.js';
-import type { NativeEvent } from '../../../daemon/dataplane/native.js';
 import type { LinkId } from '../../../daemon/ids.js';
 import { eventually } from '../../support/eventually.js';
 
