@@ -15,6 +15,7 @@ struct LinkCounters {
     std::uint64_t bytes_received = 0;
     std::uint64_t frames_sent = 0;
     std::uint64_t frames_received = 0;
+    std::uint64_t stale_frames = 0;  // for streams that had ended already
     std::uint64_t fd_passing_resets = 0;
     std::uint64_t doorbells_sent = 0;
     std::uint64_t doorbells_received = 0;
@@ -28,6 +29,7 @@ constexpr auto describe(schema::Of<LinkCounters>) {
         schema::field("bytesReceived", &LinkCounters::bytes_received),
         schema::field("framesSent", &LinkCounters::frames_sent),
         schema::field("framesReceived", &LinkCounters::frames_received),
+        schema::field("staleFrames", &LinkCounters::stale_frames),
         schema::field("fdPassingResets", &LinkCounters::fd_passing_resets),
         schema::field("doorbellsSent", &LinkCounters::doorbells_sent),
         schema::field("doorbellsReceived", &LinkCounters::doorbells_received),

@@ -220,8 +220,10 @@ void Link::handle_stream_frame(const FrameView& frame) {
         last_stream_ = stream;
     }
     const bool known = stream != nullptr && stream->stage != Stream::Stage::kDone;
-    // A frame of an unknown stream may have crossed with the one that ended it: only its type is
-    // checked.
+    if (!known) {
+        // May have crossed with the frame that ended the stream: only its type is checked.
+        ++counters_.stale_frames;
+    }
     const bool ours = known && stream->direction == Direction::kOutgoing;
     if (ours && stream->unanswered && frame.header.type != abi::FrameType::kRefuse &&
         frame.header.type != abi::FrameType::kReset) {

@@ -245,6 +245,8 @@ export interface LinkCounters {
   readonly bytesReceived: number;
   readonly framesSent: number;
   readonly framesReceived: number;
+  /** Frames for streams that had ended already; a few are normal, they cross with the end. */
+  readonly staleFrames: number;
   readonly fdPassingResets: number;
   readonly doorbellsSent: number;
   readonly doorbellsReceived: number;

@@ -49,6 +49,7 @@ void frames_for_streams_that_are_not_there() {
     CHECK(stage.peer->send(FrameType::kPing, 0, "with a payload", 0xff, 7));
     const auto pong = stage.peer->receive(FrameType::kPong);
     CHECK(pong && pong->argument == 7);
+    CHECK(stage.pump->links().at(0).counters.stale_frames == 6 * 4);
 }
 
 void more_streams_than_allowed() {

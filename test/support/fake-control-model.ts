@@ -48,6 +48,7 @@ const STATUS: DaemonStatus = {
         framesSent: 40,
         framesReceived: 50,
         lanes: 1,
+        staleFrames: 0,
         fdPassingResets: 0,
         doorbellsSent: 9,
         doorbellsReceived: 8,
