@@ -103,10 +103,10 @@ function connections(atOnce: number): Metric {
   };
 }
 
-const chatty: Metric = {
-  id: 'chatty',
-  title: 'chatty 64 B beside bulk',
-  load: ['chatty', '--size', '64'],
+const interactive: Metric = {
+  id: 'interactive',
+  title: 'interactive 64 B beside bulk',
+  load: ['interactive', '--size', '64'],
   values: [
     told('alone_p99', 'alone', 'us', 'less'),
     told('beside_p99', 'p99', 'us', 'less'),
@@ -124,7 +124,7 @@ export const METRICS: readonly Metric[] = [
   ...[4096, 65536, 2 ** 20].flatMap(size => [1, 8, 64].map(count => throughput(size, count))),
   ...[1, 64, 4096].map(roundTrip),
   ...[1, 16, 64].map(connections),
-  chatty,
+  interactive,
 ];
 
 export function metricById(id: string): Metric {

@@ -99,18 +99,18 @@ export const TARGETS: readonly Target[] = [
     measured: results => results.idle[`${OWN}/10000`]?.cpuPercent ?? null,
   },
   {
-    title: 'chatty beside bulk, p99 by that of the chatty stream alone, one CPU',
+    title: 'interactive beside bulk, p99 by that of the interactive stream alone, one CPU',
     bound: 3,
     unit: '',
     better: 'less',
-    measured: results => medianOf(results, 'one', 'chatty', 'times', OWN),
+    measured: results => medianOf(results, 'one', 'interactive', 'times', OWN),
   },
   {
-    title: 'chatty beside bulk, p99 by that of the chatty stream alone, two domains',
+    title: 'interactive beside bulk, p99 by that of the interactive stream alone, two domains',
     bound: 3,
     unit: '',
     better: 'less',
-    measured: results => medianOf(results, 'two', 'chatty', 'times', OWN),
+    measured: results => medianOf(results, 'two', 'interactive', 'times', OWN),
   },
   {
     title: 'memory of a daemon at rest, beyond that of Node alone',

@@ -50,7 +50,7 @@ Medians of ${results.repetitions} repetitions of ${results.seconds} s, all ways 
 in the targets: the ratio to the plain socket **of the same repetition**, which says more than the absolute
 number on any machine that does something else as well. All processes are of one session, so of one
 scheduling group (\`autogroup\` in sched(7)): what the groups of a desktop or of a service manager cost
-comes on top, for every way. The two streams of *chatty beside bulk* share nothing on a plain socket but
+comes on top, for every way. The two streams of *interactive beside bulk* share nothing on a plain socket but
 the CPU.
 
 ![ratios to a plain socket, one CPU](performance.svg)

@@ -1,5 +1,5 @@
 /**
- * One peer: the link with it, what it may open here, and what it offers us. Connects the supervisor, the
+ * One peer: the link with it, what it may open here, and what it announces. Connects the supervisor, the
  * watch on the peer's nodes, policy and view; decides nothing that they decide.
  */
 import type { DataplaneEvent } from '../dataplane/dataplane.js';
@@ -9,15 +9,11 @@ import { messageOf } from '../errors.js';
 import type { DomId, LinkId } from '../ids.js';
 import type { LinkState } from '../link/machine.js';
 import { LinkNodes } from '../link/nodes.js';
-import {
-  decodeServices,
-  encodeServices,
-  type OfferedService,
-  servicesThatFit,
-} from '../link/services-message.js';
+import { decodeServices, encodeServices, servicesThatFit } from '../link/services-message.js';
 import { type LinkEnd, LinkSupervisor } from '../link/supervisor.js';
 import type { LineLog } from '../log/peer-logs.js';
 import type { ExportTable } from '../policy/compile.js';
+import type { AnnouncedService } from '../policy/import.js';
 import { selectServices } from '../service/imports.js';
 import type { BrokerContext } from './context.js';
 import { PeerName } from './peer-name.js';
@@ -38,7 +34,7 @@ export class Peer {
   readonly #name: PeerName;
   #uuid: string | undefined;
   #instance: string | undefined;
-  #offered: readonly OfferedService[] = [];
+  #announced: readonly AnnouncedService[] = [];
   #stopped = false;
 
   constructor(context: BrokerContext, entry: RosterEntry) {
@@ -61,8 +57,8 @@ export class Peer {
       ringOrder: () => context.settings().config.link.ringOrder,
       onLink: link => this.#onLink(link),
       onUp: link => this.#announce(link),
-      onDraining: () => this.#nothingOffered(),
-      onDown: () => this.#nothingOffered(),
+      onDraining: () => this.#nothingAnnounced(),
+      onDown: () => this.#nothingAnnounced(),
     });
     this.#watch = new PeerWatch(xenstore, { self, peer: domid }, this.#log, observation =>
       this.#onObservation(observation),
@@ -93,9 +89,9 @@ export class Peer {
   get problem(): string | undefined {
     return this.#watch.problem ?? this.#nodes.problem;
   }
-  /** What the peer offers to us now. */
-  get offered(): readonly OfferedService[] {
-    return this.#offered;
+  /** What the peer announces now. */
+  get announced(): readonly AnnouncedService[] {
+    return this.#announced;
   }
 
   /** Publishes our nodes for the peer, then watches for its own. */
@@ -126,7 +122,7 @@ export class Peer {
       return;
     }
     try {
-      this.#offered = decodeServices(event.payload);
+      this.#announced = decodeServices(event.payload);
     } catch (error) {
       this.#log.error({ why: messageOf(error) }, 'link dropped');
       this.#supervisor.drop(event.link, messageOf(error));
@@ -213,7 +209,7 @@ export class Peer {
     if (announced.length < allowed.length) {
       this.#log.error(
         { announced: announced.length, leftOut: allowed.length - announced.length },
-        'not all services fit in one announcement: the last exports are not offered; export fewer, or with shorter names',
+        'not all services fit in one announcement: the last exports are not announced; export fewer, or with shorter names',
       );
     }
     try {
@@ -226,7 +222,7 @@ export class Peer {
   #show(link: LinkId): void {
     const { config, accounts } = this.#context.settings();
     const identity = { domid: this.domid, name: this.#name.forImports(link) };
-    const services = selectServices(config.imports, accounts, identity, this.#offered);
+    const services = selectServices(config.imports, accounts, identity, this.#announced);
     this.#context.view
       .show(link, identity, services)
       .catch((error: unknown) =>
@@ -234,8 +230,8 @@ export class Peer {
       );
   }
 
-  #nothingOffered(): void {
-    this.#offered = [];
+  #nothingAnnounced(): void {
+    this.#announced = [];
     this.#context.view.hide(this.domid);
   }
 }

@@ -6,7 +6,7 @@ import type { AllowEntry, ExportConfig } from '../config/config.js';
 import type { ServiceStatus } from '../control/model.js';
 import type { Target } from '../dataplane/dataplane.js';
 import type { DomId } from '../ids.js';
-import type { OfferedService } from '../link/services-message.js';
+import type { AnnouncedService } from '../policy/import.js';
 import { inPortions } from '../portions.js';
 import type { ShownService } from '../service/view.js';
 
@@ -19,7 +19,7 @@ interface Domain {
 export interface ServiceListParts {
   readonly own: Domain;
   readonly exports: readonly ExportConfig[];
-  readonly peers: readonly (Domain & { readonly offered: readonly OfferedService[] })[];
+  readonly peers: readonly (Domain & { readonly announced: readonly AnnouncedService[] })[];
   /** What the view shows of a domain. */
   readonly shown: (domid: DomId) => Iterable<ShownService>;
 }
@@ -44,7 +44,7 @@ export async function listServices(parts: ServiceListParts): Promise<readonly Se
   await inPortions(exports, service => list.push(exported(service, own, names, ownSockets)));
   for (const peer of peers) {
     const sockets = await socketsOf(shown(peer.domid));
-    await inPortions(peer.offered, service => list.push(imported(service, peer, sockets)));
+    await inPortions(peer.announced, service => list.push(imported(service, peer, sockets)));
   }
   return list;
 }
@@ -67,7 +67,7 @@ async function socketsOf(shown: Iterable<ShownService>): Promise<Lookup> {
 }
 
 function imported(
-  service: OfferedService,
+  service: AnnouncedService,
   { domid, name }: Domain,
   sockets: Lookup,
 ): ServiceStatus {

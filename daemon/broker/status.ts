@@ -67,7 +67,7 @@ export function peerStatus(
     since: peer.since,
     instance: state.kind === 'absent' ? null : state.instance,
     features: peer.features ?? null,
-    services: peer.offered.length,
+    services: peer.announced.length,
     problems,
     counters: state.kind === 'up' ? countersOf(linkOf(state), counters) : null,
   };

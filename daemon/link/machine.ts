@@ -3,13 +3,13 @@
  * All races end here: results of asynchronous commands carry the ticket under which they were started,
  * and what a late one brings is released.
  *
- * The domain with the higher domid is the *granter*: it offers pages as soon as the peer is there. The
- * other one, the *mapper*, takes what is offered.
+ * The domain with the higher domid is the *server*, as in libxenvchan: it grants and offers pages as soon as the peer
+ * is there. The other one, the *client*, maps what is offered.
  */
 import type { LinkDownReason } from '../dataplane/dataplane.js';
 import type { EventChannelPort, GrantRef, LinkId } from '../ids.js';
 
-export type Role = 'granter' | 'mapper';
+export type Role = 'server' | 'client';
 
 /** An offer, as published in xenstore. */
 export interface OfferAddress {
@@ -25,14 +25,14 @@ export interface OfferAddress {
 export type LinkState =
   /** The peer's daemon is not there. */
   | { readonly kind: 'absent' }
-  /** Granter: pages are being granted (no link yet), or published and not yet taken. */
+  /** Server: pages are being granted (no link yet), or published and not yet taken. */
   | {
       readonly kind: 'offering';
       readonly instance: string;
       readonly link: LinkId | undefined;
       readonly address: OfferAddress | undefined;
     }
-  /** Mapper: waiting for an offer that was not tried, or taking it up. */
+  /** Client: waiting for an offer that was not tried, or taking it up. */
   | {
       readonly kind: 'connecting';
       readonly instance: string;
@@ -53,9 +53,9 @@ export interface LinkMachine {
   readonly state: LinkState;
   /** Incremented with every start and end, so that no earlier result is mistaken for a current one. */
   readonly ticket: number;
-  /** Mapper: the last offer used; an offer may be used only once. */
+  /** Client: the last offer used; an offer may be used only once. */
   readonly used: OfferAddress | undefined;
-  /** Mapper: what the peer publishes now. */
+  /** Client: what the peer publishes now. */
   readonly offer: OfferAddress | undefined;
   /** Consecutive failures, for the back-off. */
   readonly failures: number;
@@ -187,7 +187,7 @@ export function sameOffer(a: OfferAddress | undefined, b: OfferAddress | undefin
 /** The peer is there with this instance and there is no link: offers, or takes what is offered. */
 function begin(machine: LinkMachine, instance: string): Step {
   const ticket = machine.ticket + 1;
-  if (machine.role === 'granter') {
+  if (machine.role === 'server') {
     return {
       machine: {
         ...machine,
@@ -230,7 +230,7 @@ function leave(machine: LinkMachine, reason: string): readonly LinkCommand[] {
   }
   const link = linkOf(state);
   if (link !== undefined) {
-    if (machine.role === 'granter') {
+    if (machine.role === 'server') {
       commands.push({ kind: 'withdraw' });
     }
     commands.push({ kind: 'close', link });
@@ -278,13 +278,13 @@ function observed(
       commands: [...leave(machine, 'the peer has restarted'), ...next.commands],
     };
   }
-  if (machine.role === 'mapper' && offer !== undefined && !sameOffer(offer, machine.used)) {
+  if (machine.role === 'client' && offer !== undefined && !sameOffer(offer, machine.used)) {
     return freshOffer(machine, seen, instance, offer);
   }
   return stay(seen);
 }
 
-/** Mapper: an offer that we have not used. If our link uses an older one, the peer has given that up. */
+/** Client: an offer that we have not used. If our link uses an older one, the peer has given that up. */
 function freshOffer(
   machine: LinkMachine,
   seen: LinkMachine,
@@ -339,7 +339,7 @@ function cameUp(machine: LinkMachine, link: LinkId, instance: string): Step {
   if (state.instance !== instance) {
     // Not the daemon that published itself: the peer restarted, or its domid is reused.
     return fail(machine, 'identity: HELLO names another instance than xenstore', [
-      ...(machine.role === 'granter' ? ([{ kind: 'withdraw' }] as const) : []),
+      ...(machine.role === 'server' ? ([{ kind: 'withdraw' }] as const) : []),
       { kind: 'close', link },
     ]);
   }
@@ -366,7 +366,7 @@ function ended(machine: LinkMachine, reason: LinkDownReason, detail: string): St
     down === undefined ? describeDown(reason, detail) : describeDown(down.reason, down.detail),
     [
       ...(down === undefined ? [] : [down]),
-      ...(machine.role === 'granter' ? ([{ kind: 'withdraw' }] as const) : []),
+      ...(machine.role === 'server' ? ([{ kind: 'withdraw' }] as const) : []),
     ],
   );
 }

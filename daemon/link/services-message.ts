@@ -1,16 +1,12 @@
 /**
- * The payload of a SERVICES message: what one domain offers the other. Layout (docs/protocol.md): u8
+ * The payload of a SERVICES message: what one domain may open in the other. Layout (docs/protocol.md): u8
  * version, then for each service u16 port (little-endian, 0: none), u8 length of the name (0: none),
  * name. Decoding trusts nothing.
  */
 import { XsockError } from '../errors.js';
+import type { AnnouncedService } from '../policy/import.js';
 import { escapeForDisplay } from '../text/escape.js';
 import { serviceNameFault } from '../text/names.js';
-
-export interface OfferedService {
-  readonly name: string | undefined;
-  readonly port: number | undefined;
-}
 
 export const SERVICES_VERSION = 1;
 /** Bytes; the same bound holds for what the data plane puts together from frames. */
@@ -21,12 +17,14 @@ const ENTRY_HEADER = 3;
 /** Bytes of a list without services, and what each service adds. */
 export const EMPTY_SERVICES_MESSAGE = 1;
 
-export function announcedBytes({ name = '' }: OfferedService): number {
+export function announcedBytes({ name = '' }: AnnouncedService): number {
   return ENTRY_HEADER + name.length;
 }
 
 /** As many of them as fit in one message, from the first on. */
-export function servicesThatFit(services: readonly OfferedService[]): readonly OfferedService[] {
+export function servicesThatFit(
+  services: readonly AnnouncedService[],
+): readonly AnnouncedService[] {
   let bytes = EMPTY_SERVICES_MESSAGE;
   const end = services.findIndex(service => {
     bytes += announcedBytes(service);
@@ -36,7 +34,7 @@ export function servicesThatFit(services: readonly OfferedService[]): readonly O
 }
 
 /** Throws `PEER_PROTOCOL` if the list does not fit in one message. */
-export function encodeServices(services: readonly OfferedService[]): Uint8Array {
+export function encodeServices(services: readonly AnnouncedService[]): Uint8Array {
   const parts = [Buffer.from([SERVICES_VERSION])];
   for (const { name = '', port = 0 } of services) {
     const header = Buffer.alloc(ENTRY_HEADER);
@@ -59,12 +57,12 @@ function malformed(what: string): XsockError {
 }
 
 /** Throws `PEER_PROTOCOL` for anything that a correct peer does not send. */
-export function decodeServices(payload: Uint8Array): readonly OfferedService[] {
+export function decodeServices(payload: Uint8Array): readonly AnnouncedService[] {
   const message = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   if (message[0] !== SERVICES_VERSION) {
     throw malformed(`version ${message[0] ?? 'missing'}`);
   }
-  const services: OfferedService[] = [];
+  const services: AnnouncedService[] = [];
   const names = new Set<string>();
   const ports = new Set<number>();
   let offset = 1;

@@ -71,7 +71,7 @@ export class LinkSupervisor {
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
-    this.#machine = createMachine(parts.self > parts.peer ? 'granter' : 'mapper');
+    this.#machine = createMachine(parts.self > parts.peer ? 'server' : 'client');
     this.#executors = {
       offer: ({ ticket }) => void this.#offer(ticket),
       publish: ({ address }) => void this.#publish(address),

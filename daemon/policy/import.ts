@@ -2,14 +2,14 @@
 import type { ImportConfig } from '../config/config.js';
 import { type PeerIdentity, selectsPeer } from './decide.js';
 
-/** A service as a peer announces it; at least one of the two is set. */
-export interface OfferedService {
+/** A service as it is announced to a peer; at least one of the two is set. */
+export interface AnnouncedService {
   readonly name?: string | undefined;
   readonly port?: number | undefined;
 }
 
 /** The rule that matches a service; undefined: it does not appear here. */
-export type SelectImport = (service: OfferedService) => ImportConfig | undefined;
+export type SelectImport = (service: AnnouncedService) => ImportConfig | undefined;
 
 /**
  * The first rule that covers a service of this peer. A peer may announce tens of thousands, and there may be

@@ -1,11 +1,11 @@
 /** Which of the services that a peer announces appear here, and with which rights. Pure. */
 import type { ImportConfig, TcpAddress } from '../config/config.js';
 import type { PeerIdentity } from '../policy/decide.js';
-import { importSelector, type OfferedService } from '../policy/import.js';
+import { type AnnouncedService, importSelector } from '../policy/import.js';
 import type { Accounts } from './accounts.js';
 
 /** A service of a peer as it shall appear in the view. */
-export interface Service extends OfferedService {
+export interface Service extends AnnouncedService {
   readonly uid: number;
   readonly gid: number;
   readonly mode: number;
@@ -16,10 +16,10 @@ export function selectServices(
   imports: readonly ImportConfig[],
   accounts: Accounts,
   peer: PeerIdentity,
-  offered: readonly OfferedService[],
+  announced: readonly AnnouncedService[],
 ): readonly Service[] {
   const select = importSelector(imports, peer);
-  return offered.flatMap(({ name, port }) => {
+  return announced.flatMap(({ name, port }) => {
     const rule = select({ name, port });
     if (rule === undefined) {
       return [];

@@ -35,7 +35,7 @@ for (const peer of [plain, node, xsock] as readonly Peer[]) {
   });
 }
 
-t.test('a way that leads nowhere is an error that names it', async t => {
+t.test('a contender that does not connect is an error that names it', async t => {
   const path = join(temporaryDirectory(t), 'nobody');
   const way = await plain.open(temporaryDirectory(t), placement);
   await t.rejects(measure({ ...way, dial: path }, placement, ['roundtrip']), {

@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.js';
 import { dial, echo, echoes, serve } from '../support/streams.js';
 import { killDaemon, socketOf, stopDaemon, Testbed } from '../support/testbed.js';
 
-t.test('guests find each other by name, also after one was made anew', async t => {
+t.test('guests find each other by name, also after one was re-created', async t => {
   const testbed = await Testbed.start(t);
   await testbed.introduce(1, 'one');
   await testbed.introduce(2, 'two');
@@ -78,7 +78,7 @@ t.test("a restart of domain 0's daemon cuts no stream between guests", async t =
   await eventually(async () => t.ok(await echoes(path, 1000), 'and new ones are accepted'));
 });
 
-t.test('a guest that is not told, or does not trust, goes by domids', async t => {
+t.test('a guest without the directory, or without trust in it, uses domids', async t => {
   const testbed = await Testbed.start(t);
   await testbed.introduce(1, 'one');
   await testbed.introduce(2, 'two');

@@ -1,4 +1,4 @@
-/** A bulk stream does not starve a chatty one on the same link. */
+/** A bulk stream does not starve an interactive one on the same link. */
 import { once } from 'node:events';
 import t from 'tap';
 import { dial, echo, serve } from '../support/streams.js';
@@ -6,7 +6,7 @@ import { socketOf, Testbed } from '../support/testbed.js';
 
 const ROUNDS = 300;
 
-t.test('a chatty stream gets its answers while a bulk stream takes all it can', async t => {
+t.test('an interactive stream gets its answers while a bulk stream takes all it can', async t => {
   const testbed = await Testbed.start(t);
   await testbed.introduce(3, 'web');
   await serve(t, testbed.path('echo'), echo);
@@ -29,12 +29,12 @@ t.test('a chatty stream gets its answers while a bulk stream takes all it can', 
   bulk.on('drain', write);
   write();
 
-  const chatty = await dial(await socketOf(low, 3, 'echo'));
-  t.teardown(() => chatty.destroy());
+  const interactive = await dial(await socketOf(low, 3, 'echo'));
+  t.teardown(() => interactive.destroy());
   const before = swallowed;
   for (let round = 0; round < ROUNDS; round++) {
-    const answer = once(chatty, 'data');
-    chatty.write(`round ${round}`);
+    const answer = once(interactive, 'data');
+    interactive.write(`round ${round}`);
     t.equal(String((await answer)[0]), `round ${round}`);
   }
   t.ok(swallowed > before, 'and the bulk stream went on meanwhile');

@@ -9,7 +9,7 @@ import { findProgram, installed } from '../support/installed.js';
 import { dial, echo, echoes, serve } from '../support/streams.js';
 import { socketOf, Testbed } from '../support/testbed.js';
 
-t.test('no descriptor is left to accept with', { skip: installed('prlimit') }, async t => {
+t.test('out of descriptors for accept', { skip: installed('prlimit') }, async t => {
   const testbed = await Testbed.start(t);
   await testbed.introduce(3, 'web');
   await serve(t, testbed.path('echo'), echo);
@@ -56,7 +56,7 @@ t.test('no descriptor is left to accept with', { skip: installed('prlimit') }, a
   });
 });
 
-t.test('a TCP port that somebody else has, until it is free', async t => {
+t.test('a TCP port that is in use, until it is free', async t => {
   const testbed = await Testbed.start(t);
   await testbed.introduce(3, 'web');
   await serve(t, testbed.path('echo'), echo);

@@ -64,7 +64,7 @@ t.test(
   },
 );
 
-t.test('other rights make another socket, which is in its place at once', async t => {
+t.test('other rights create another socket, which replaces the old one atomically', async t => {
   const testbed = await Testbed.start(t);
   const daemon = await testbed.daemon(0, IMPORT);
   const path = join(daemon.run, 'vchan/3/x');

@@ -113,7 +113,7 @@ t.test('curl and a web server', { skip: installed('curl', 'nginx') }, async t =>
   }
 });
 
-t.test('nobody at the other end: the program is refused, the log says why', async t => {
+t.test('no server: the program is refused, the log says why', async t => {
   const { socketPath, high, low } = await pair(t, testbed => `unix:${testbed.path('nobody')}`);
   await ended(await dial(socketPath));
   await eventually(async () => {

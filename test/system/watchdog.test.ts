@@ -78,43 +78,47 @@ imports:
   - {peer: 3, service: raw, vchan: data/raw/server}
 `;
 
-t.test('a thread that hangs: the watchdog is not told', { skip: installed('python3') }, async t => {
-  const testbed = await Testbed.start(t);
-  const socket = testbed.path('notify');
-  const manager = new Script(t, MANAGER, [socket]);
-  await manager.until('bound');
-  const daemon = startProgram(
-    t,
-    XSOCKD,
-    [
-      ...['--config', testbed.writeConfig(0, CONFIG), '--run', testbed.path('r0')],
-      ...['--loopback', join(testbed.directory, 'm', 'domains', '0')],
-    ],
-    { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '400000' },
-  );
-  let log = '';
-  daemon.child.stderr.on('data', chunk => {
-    log += String(chunk);
-  });
-  const signs = (): number => manager.output.split('WATCHDOG=1').length - 1;
-  const moreThan = (count: number): Promise<void> =>
-    eventually(async () => {
-      if (signs() <= count) throw new Error(`${signs()} signs of life; ${log}`);
+t.test(
+  'a thread that hangs: the watchdog is not notified',
+  { skip: installed('python3') },
+  async t => {
+    const testbed = await Testbed.start(t);
+    const socket = testbed.path('notify');
+    const manager = new Script(t, MANAGER, [socket]);
+    await manager.until('bound');
+    const daemon = startProgram(
+      t,
+      XSOCKD,
+      [
+        ...['--config', testbed.writeConfig(0, CONFIG), '--run', testbed.path('r0')],
+        ...['--loopback', join(testbed.directory, 'm', 'domains', '0')],
+      ],
+      { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '400000' },
+    );
+    let log = '';
+    daemon.child.stderr.on('data', chunk => {
+      log += String(chunk);
     });
-  await moreThan(1);
-  for (const name of ['xsock-pump-0', 'xsock-pump-1', 'xsock-relays']) {
-    const complaints = log.split('does not answer').length;
-    const freezer = new Script(t, FREEZER, [threadOf(daemon.child.pid as number, name)]);
-    await freezer.until('frozen');
-    const before = signs();
-    await eventually(async () => {
-      if (log.split('does not answer').length === complaints) throw new Error(`${name}: ${log}`);
-    });
-    // One may have been on its way.
-    t.ok(signs() - before <= 1, `${name}: no sign of life`);
-    freezer.child.stdin.end();
-    await freezer.until('thawed');
-    await moreThan(before + 1);
-  }
-  t.equal(daemon.child.exitCode, null);
-});
+    const signs = (): number => manager.output.split('WATCHDOG=1').length - 1;
+    const moreThan = (count: number): Promise<void> =>
+      eventually(async () => {
+        if (signs() <= count) throw new Error(`${signs()} signs of life; ${log}`);
+      });
+    await moreThan(1);
+    for (const name of ['xsock-pump-0', 'xsock-pump-1', 'xsock-relays']) {
+      const complaints = log.split('does not answer').length;
+      const freezer = new Script(t, FREEZER, [threadOf(daemon.child.pid as number, name)]);
+      await freezer.until('frozen');
+      const before = signs();
+      await eventually(async () => {
+        if (log.split('does not answer').length === complaints) throw new Error(`${name}: ${log}`);
+      });
+      // One may have been on its way.
+      t.ok(signs() - before <= 1, `${name}: no sign of life`);
+      freezer.child.stdin.end();
+      await freezer.until('thawed');
+      await moreThan(before + 1);
+    }
+    t.equal(daemon.child.exitCode, null);
+  },
+);

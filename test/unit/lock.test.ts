@@ -23,7 +23,7 @@ t.test('one at a time', async t => {
   second.release();
 });
 
-t.test('who may not write the file may not lock it either', async t => {
+t.test('a user who may not write the file may not lock it', async t => {
   const path = join(temporaryDirectory(t), 'lock');
   writeFileSync(path, 'left by a crash\n');
   chmodSync(path, 0o644);

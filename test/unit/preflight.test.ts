@@ -12,7 +12,7 @@ import { echo, serve } from '../support/streams.js';
 import { temporaryDirectory } from '../support/temp-directory.js';
 import { socketOf, Testbed } from '../support/testbed.js';
 
-t.test('an old Node is refused in one line', async t => {
+t.test('an old Node is refused with one line', async t => {
   const verdict = (node: string) =>
     refusal('xsockd', { versions: { node }, execPath: '/usr/bin/node' });
   t.equal(verdict('18.20.4'), 'xsockd needs Node 20.11 or newer, this is 18.20.4 (/usr/bin/node)');
@@ -26,7 +26,7 @@ t.test('package.json asks npm for the same', async t => {
   t.equal(engines.node, `>=${OLDEST_NODE}`);
 });
 
-t.test('the entries and what they import can be read by an old Node', async t => {
+t.test('the entry points and their imports can be parsed by an old Node', async t => {
   for (const file of ['main.js', 'cli/main.js', 'preflight.js']) {
     const path = fileURLToPath(new URL(`../../daemon/${file}`, import.meta.url));
     const text = readFileSync(path, 'utf8');

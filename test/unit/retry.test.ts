@@ -3,7 +3,7 @@ import t from 'tap';
 import { Retry } from '../../daemon/retry.js';
 import { eventually } from '../support/eventually.js';
 
-t.test('until it gets through; each reason is told once', async t => {
+t.test('until it succeeds; each reason is reported once', async t => {
   const told: string[] = [];
   const waits: number[] = [];
   let attempts = 0;
@@ -29,7 +29,7 @@ t.test('until it gets through; each reason is told once', async t => {
   t.equal(attempts, 5);
 });
 
-t.test('one attempt at a time, and one more for whatever is asked meanwhile', async t => {
+t.test('one attempt at a time, and one more for requests meanwhile', async t => {
   let running = 0;
   let attempts = 0;
   const retry = new Retry({

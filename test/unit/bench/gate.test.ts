@@ -5,7 +5,7 @@ const bounds = { margin: 1.2, moves: { roundtrip: { instructions: 1000, systemCa
 const kinds = (instructions: number, systemCalls: number, move = 'roundtrip') =>
   judge(move, { instructions, systemCalls }, bounds).map(({ kind }) => kind);
 
-t.test('within the margin is good, beyond it is not, far below asks for a new bound', async t => {
+t.test('within the margin passes, beyond it fails, far below requests a new bound', async t => {
   t.same(kinds(1199, 8.5), ['within', 'within']);
   t.same(kinds(1201, 12.1), ['over', 'over']);
   t.same(kinds(800, 8), ['far below', 'far below']);

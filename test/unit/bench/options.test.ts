@@ -1,7 +1,7 @@
 import t from 'tap';
 import { parseOptions } from '../../../bench/options.js';
 
-t.test('a whole run is written, a part of one never', async t => {
+t.test('only a complete run is written', async t => {
   t.match(parseOptions([]), { partial: false, repetitions: 5 });
   for (const part of [
     ['--quick'],
@@ -15,7 +15,7 @@ t.test('a whole run is written, a part of one never', async t => {
   t.equal(parseOptions(['--help']), undefined);
 });
 
-t.test('what cannot be meant is named', async t => {
+t.test('an unknown selection is named', async t => {
   t.throws(() => parseOptions(['--only', 'xsock,ngin']), /--only: there is no 'ngin', only plain/);
   t.throws(() => parseOptions(['--metric', 'speed']), /--metric: none begins with 'speed'/);
   t.throws(() => parseOptions(['--repetitions', 'many']), /expected 1 or more, found 'many'/);

@@ -24,7 +24,7 @@ const results = (rate: number): Results => ({
   failures: ['nginx: does not start'],
 });
 
-t.test('the page tells values, ratios, targets, and what is missing', async t => {
+t.test('the page shows values, ratios, targets, and what is missing', async t => {
   const text = page(results(2400));
   t.match(text, '| bulk 64 KiB, 1 stream, MiB/s | 6000 | 2400 (0.40) |');
   t.match(text, '| bulk 64 KiB, 1 stream, one CPU | >= 0.50 | 0.40 | **missed by 20 %** |');
@@ -36,7 +36,7 @@ t.test('the page tells values, ratios, targets, and what is missing', async t =>
   t.match(text, 'A daemon at rest takes 60.0 MiB');
 });
 
-t.test('the plot escapes names, and draws a bar for each way', async t => {
+t.test('the plot escapes names, and draws a bar for each contender', async t => {
   const svg = plot(results(2400), 'one');
   t.match(svg, 'xsock &#60;here&#62;');
   t.match(svg, '>0.40</text>');

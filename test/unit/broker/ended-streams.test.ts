@@ -33,7 +33,7 @@ function setUp() {
   return { ended, now, pass };
 }
 
-t.test('a program is told of its own stream only', async t => {
+t.test('a program learns about its own stream only', async t => {
   const { ended, now } = setUp();
   ended.note(PEER, refused(100));
   ended.note(PEER, refused(undefined));
@@ -66,7 +66,7 @@ t.test('the last of several counts; an earlier process of that pid does not', as
   t.equal(ended.find(100, now() - 50).reason, 'target unavailable in domain 3');
 });
 
-t.test('what the daemon cannot know it does not claim', async t => {
+t.test('what the daemon cannot know is reported as unknown', async t => {
   const { ended, now, pass } = setUp();
   t.match(ended.find(100, now() - 5001), { end: 'unknown', reason: /was started after/ });
   ended.noteLost();
@@ -75,7 +75,7 @@ t.test('what the daemon cannot know it does not claim', async t => {
   t.equal(ended.find(100, now() - 9).end, 'in-order');
 });
 
-t.test('a peer has so many and no more, and takes nothing from others', async t => {
+t.test('entries are bounded for each peer, and no peer evicts those of others', async t => {
   const { ended, now } = setUp();
   ended.note(OTHER, refused(1));
   for (let program = 2; program < MOST_PER_PEER + 3; program += 1)

@@ -37,7 +37,7 @@ t.test('sockets and problems are with their service', async t => {
     peers: [
       {
         ...PEER,
-        offered: [
+        announced: [
           { name: 'http', port: 80 },
           { name: undefined, port: 81 },
         ],
@@ -61,7 +61,7 @@ t.test('sockets and problems are with their service', async t => {
   ]);
 });
 
-t.test('as many as a peer can offer: each is touched a few times, in portions', async t => {
+t.test('as many as a peer can announce: each is visited a few times, in portions', async t => {
   const ports = Array.from({ length: 21_000 }, (_, index) => index + 1);
   let visited = 0;
   function* all(): Iterable<ShownService> {
@@ -80,7 +80,7 @@ t.test('as many as a peer can offer: each is touched a few times, in portions', 
   const list = await listServices({
     own: OWN,
     exports: [],
-    peers: [{ ...PEER, offered: ports.map(port => ({ name: undefined, port })) }],
+    peers: [{ ...PEER, announced: ports.map(port => ({ name: undefined, port })) }],
     shown: domid => (domid === PEER.domid ? all() : []),
   });
   counting = false;

@@ -46,7 +46,7 @@ function setUp() {
   return { log: new StreamLog(new PeerLogs(log)), lines, output };
 }
 
-t.test('refusals are written, here and by the peer, with the name as text', async t => {
+t.test('refusals are logged, by us and by the peer, with the name escaped', async t => {
   const { log, lines } = setUp();
   log.write(PEER, refused('incoming', '\u001b[2J'));
   log.write(PEER, refused('outgoing', 'http'));
@@ -78,7 +78,7 @@ t.test('a target that the daemon may not connect to: the line says what to do', 
   t.equal(missing?.remedy, undefined);
 });
 
-t.test('a peer that is refused without end is summed up; others are not affected', async t => {
+t.test('refusals of one peer in a loop are summarised; other peers are not affected', async t => {
   const { log, lines, output } = setUp();
   for (let i = 0; i < 1000; i += 1) log.write(PEER, refused('incoming', 'ssh'));
   log.write(OTHER, refused('incoming', 'ssh'));

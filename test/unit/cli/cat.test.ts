@@ -104,7 +104,7 @@ t.test('a connection that breaks is a failure', async t => {
   });
 });
 
-t.test('a stream that was cut is a failure, with the reason', async t => {
+t.test('a stream that was reset is a failure, with the reason', async t => {
   const model = new FakeControlModel();
   model.end = { end: 'cut', reason: 'target unavailable in domain 0' };
   const started = monotonicNow();
@@ -120,7 +120,7 @@ t.test('a stream that was cut is a failure, with the reason', async t => {
   t.ok(since >= started && since <= monotonicNow());
 });
 
-t.test('a daemon that cannot tell, or has ended, is no success', async t => {
+t.test('a daemon that does not know, or has ended, is a failure', async t => {
   const model = new FakeControlModel();
   model.end = { end: 'unknown', reason: 'for some reason' };
   const run = await serve(t, socket => socket.end(), model);

@@ -42,7 +42,7 @@ t.test('status', async t => {
   t.strictSame(JSON.parse(json.stdout), await model.status());
 });
 
-t.test('status tells of the last reload', async t => {
+t.test('status shows the last reload', async t => {
   const { xsock, model } = await serve(t);
   const status = await model.status();
   const tell = (lastReload: LastReload) => {
@@ -83,7 +83,7 @@ t.test('ls', async t => {
   t.match(await xsock('ls', HOSTILE_NAME), { code: 0, stdout: /port\/22/ });
 });
 
-t.test('ls shows names in allow-lists that nobody has', async t => {
+t.test('ls shows names in allow-lists that no domain has', async t => {
   const { xsock, model } = await serve(t);
   const [first, ...others] = await model.services();
   if (first?.direction !== 'exported') throw new Error('another service than expected');
@@ -181,7 +181,7 @@ exports: [{port: 1, target: "unix:/a", vchan: [{peer: 0, path: ${path}}]}]
   t.notMatch(alone.stdout, path, 'whose domain it is for is not known');
 });
 
-t.test('check warns of names that nobody has, as far as the daemon knows', async t => {
+t.test('check warns of names that no domain has, as far as the daemon knows', async t => {
   const { run, model } = await serve(t);
   const status = { ...(await model.status()), config: join(run, 'its.yaml') };
   writeFileSync(

@@ -37,7 +37,7 @@ t.test('aliases that stack up are refused', async t => {
   t.match(verdict(levels.join('\n')), 'more than 64 levels of nesting, with aliases replaced');
 });
 
-t.test('aliases that make sense are followed', async t => {
+t.test('valid aliases are followed', async t => {
   const text = `
 exports:
   - {name: a, target: unix:/a, allow: &friends [3, web]}

@@ -44,7 +44,7 @@ t.test('a refusal names the group to join', async t => {
   t.throws(() => checkAccess('admin', caller(1000, 70), RULES), { message: /group xsock-admin/ });
 });
 
-t.test('the kernel says who connected', async t => {
+t.test('the kernel identifies the caller', async t => {
   const path = join(temporaryDirectory(t), 'c');
   const server = new JsonServer([{ method: 'GET', path: '/who', handle: ({ caller }) => caller }], {
     identify: callerOf,

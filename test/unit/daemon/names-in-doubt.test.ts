@@ -119,7 +119,7 @@ t.test('a domain that came while xenstored was away is found, and followed', asy
   await opens(dom0.dataplane, ['for-3']);
 });
 
-t.test('a peer that is begun while xenstored is away is looked for once it is back', async t => {
+t.test('a peer that is added while xenstored is away is discovered once it is back', async t => {
   const { boot } = await setUpHost(t, [0, 3, 4]);
   const other = await boot(4);
   const guest = await boot(3);

@@ -6,7 +6,7 @@ import { eventually } from '../../support/eventually.js';
 
 const ownOf = ({ peers }: Pick<DaemonStatus, 'peers'>) => peers.find(({ self }) => self);
 
-t.test('it is made again, and status says what is the matter meanwhile', async t => {
+t.test('it is re-created, and status gives the reason meanwhile', async t => {
   const { host, boot } = await setUpHost(t, [3]);
   const { daemon, dataplane, appears } = await boot(3, { exports: [exported('x', [], true)] });
   await appears('3/x');
@@ -31,7 +31,7 @@ t.test('it is made again, and status says what is the matter meanwhile', async t
   t.not(host.linksOf(dataplane)[0], first);
 });
 
-t.test('a daemon that stops does not make it again', async t => {
+t.test('a daemon that stops does not re-create it', async t => {
   const { host, boot } = await setUpHost(t, [3]);
   const { daemon, dataplane, appears } = await boot(3, { exports: [exported('x', [], true)] });
   await appears('3/x');

@@ -99,7 +99,7 @@ async function lanesOf(side: Side): Promise<number> {
   return counters?.lanes ?? 0;
 }
 
-t.test('several pumps at both ends: the lanes come up by themselves', async t => {
+t.test('several pumps at both ends: the lanes come up automatically', async t => {
   const sides = pair(t, 3);
   const { lowLink, highLink } = await linked(sides);
   await eventually(async () => {
@@ -113,7 +113,7 @@ t.test('several pumps at both ends: the lanes come up by themselves', async t =>
   }
 });
 
-t.test('no grants left for a further lane: told, and the link goes on', async t => {
+t.test('no grants left for a further lane: reported, and the link stays up', async t => {
   // A link of order 12 takes three pages.
   const sides = pair(t, 3, { grants: 7 });
   const { lowLink, highLink } = await linked(sides);
@@ -160,7 +160,7 @@ t.test('all pumps are alive', async t => {
   await t.rejects(low.dataplane.alive(), { code: 'DATAPLANE', errno: 'ECANCELED' });
 });
 
-t.test('closing twice at once, and closing what is closed, both end', async t => {
+t.test('closing twice concurrently, and closing again, both return', async t => {
   const sides = pair(t);
   const { highLink, lowLink } = await linked(sides);
   await sides.low.until(isUp(lowLink));
@@ -189,7 +189,7 @@ t.test('a socket for a link that has gone meanwhile is not left behind', async t
   t.notOk(existsSync(path));
 });
 
-t.test('a stream from a listener to a target, told on both sides', async t => {
+t.test('a stream from a listener to a target, reported on both sides', async t => {
   const sides = pair(t);
   const { low, high, directory } = { ...sides };
   const { highLink, lowLink } = await linked(sides);

@@ -73,7 +73,7 @@ t.test('only the chosen guests can read it, and only what changed is written', a
   await readers.chosen.close();
 });
 
-t.test('what was there before, or was lost meanwhile, is made good', async t => {
+t.test('nodes from before, or lost meanwhile, are repaired', async t => {
   const { as } = await host(t, [0, 3]);
   const [dom0, guest] = [await as(0), await as(3)];
   const reader = new DirectoryReader(guest);

@@ -78,7 +78,7 @@ t.test('a guest sees what another publishes for it, and that it is destroyed', a
   await watch.close();
 });
 
-t.test('nonsense that a peer publishes is ignored', async t => {
+t.test('malformed values that a peer publishes are ignored', async t => {
   const { as } = await start(t, [0, 3]);
   const [dom0, guest] = [await as(0), await as(3)];
   const seen = new Latest<Observation>();
@@ -107,7 +107,7 @@ t.test('nonsense that a peer publishes is ignored', async t => {
   t.ok(await seen.until(({ offer }) => offer?.id === 4294967295));
 });
 
-t.test('a peer that rewrites its nodes without end does not set our pace', async t => {
+t.test('a peer that rewrites its nodes in a loop is rate-limited', async t => {
   const { as } = await start(t, [0, 3]);
   const [dom0, guest] = [await as(0), await as(3)];
   const seen = new Latest<Observation>();
@@ -129,7 +129,7 @@ t.test('a peer that rewrites its nodes without end does not set our pace', async
   await watch.close();
 });
 
-t.test('malformed values without end: the log is limited, and says what it left out', async t => {
+t.test('malformed values in a loop: the log is limited, and counts what it left out', async t => {
   const { as } = await start(t, [0, 3]);
   const [dom0, guest] = [await as(0), await as(3)];
   const lines: string[] = [];
@@ -192,7 +192,7 @@ t.test('domain 0 sees domains come and go, with their names; a guest sees domain
   ]);
 });
 
-t.test('nodes are for that peer alone, and withdrawn whole', async t => {
+t.test('nodes are readable by that peer alone, and withdrawn as a whole', async t => {
   const { xenstored, as } = await start(t, [0, 3, 4, 5]);
   const [owner, peer, other] = [await as(3), await as(4), await as(5)];
   const before = xenstored.counts().get(3)?.nodes;

@@ -79,7 +79,7 @@ async function watching(t: Test, { domid = 3 }: { readonly domid?: number } = {}
   return { ...home, watch, told, until };
 }
 
-t.test('watches that fire, or a look, with everything as before', async t => {
+t.test('watches that fire, or a check, with everything unchanged', async t => {
   const { fire, watch, told, until } = await watching(t);
   fire();
   await until('same');
@@ -88,7 +88,7 @@ t.test('watches that fire, or a look, with everything as before', async t => {
   t.same(new Set(told), new Set(['same']));
 });
 
-t.test('all watches fire and the mark is lost: restored, told once', async t => {
+t.test('all watches fire and the mark is lost: restored, reported once', async t => {
   const { nodes, fire, watch, told, until } = await watching(t);
   nodes.delete(MARK);
   fire();
@@ -100,7 +100,7 @@ t.test('all watches fire and the mark is lost: restored, told once', async t => 
   t.same(told, ['restored'], 'nothing is the same any more');
 });
 
-t.test('a look before the watches have fired: they are waited for', async t => {
+t.test('a check before the watches have fired waits for them', async t => {
   const { nodes, fire, watch, told, until, watches, events } = await watching(t);
   const before = watches.size;
   const held: (() => void)[] = [];
@@ -156,7 +156,7 @@ t.test('domain 0 is never restored', async t => {
   t.notOk(told.includes('restored'));
 });
 
-t.test('whoever removes the mark without end does not set our pace', async t => {
+t.test('a program that removes the mark in a loop is rate-limited', async t => {
   const { nodes, fire, told, until } = await watching(t);
   nodes.delete(MARK);
   const from = performance.now();

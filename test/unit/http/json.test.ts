@@ -94,7 +94,7 @@ t.test('a target that is no path of ours is refused, whatever it is', async t =>
   }
 });
 
-t.test('nobody there: the error names the path and the remedy', async t => {
+t.test('no server: the error names the path and the remedy', async t => {
   const path = join(await scratch(t), 'control');
   await t.rejects(requestJson(path, { method: 'GET', path: '/' }, REMEDY), {
     code: 'DAEMON_UNREACHABLE',

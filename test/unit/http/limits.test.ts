@@ -95,7 +95,7 @@ t.test('a reader that goes away in the middle of a list', async t => {
   t.equal((await get(path, '/list')).status, 200, 'its turn has been given back');
 });
 
-t.test('requests at once: some are worked on, some wait, the rest is refused', async t => {
+t.test('requests at once: some are processed, some wait, the rest is refused', async t => {
   let release: () => void = () => {};
   const held = new Promise<void>(resolve => {
     release = resolve;
@@ -142,7 +142,7 @@ t.test('connections of one caller', async t => {
   });
 });
 
-t.test('connections of callers who are many do not keep out who is preferred', async t => {
+t.test('connections of many callers do not lock out a preferred one', async t => {
   let preferred = false;
   const path = await serve(
     t,
@@ -157,7 +157,7 @@ t.test('connections of callers who are many do not keep out who is preferred', a
   for (const socket of kept) socket.destroy();
 });
 
-t.test('headers that are too long, never come or make no sense', async t => {
+t.test('headers that are too long, missing or malformed', async t => {
   const path = await serve(t, [health], { headersTimeout: 200, requestTimeout: 400 });
   t.equal((await get(path, '/health', { x: 'y'.repeat(9000) })).status, 431);
   const silent = await dial(path);

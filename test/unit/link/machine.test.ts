@@ -24,7 +24,7 @@ const address = (number: number, id: number | undefined = 1): OfferAddress => ({
   eventChannel: number as EventChannelPort,
   id,
 });
-/** As a granter of release 0.1 publishes it. */
+/** As a server of release 0.1 publishes it. */
 const withoutId = (number: number): OfferAddress => ({ ...address(number), id: undefined });
 
 /** The state and the kinds of the last commands after these events. */
@@ -40,12 +40,12 @@ const seen = (instance: string | undefined, offer?: OfferAddress): LinkEvent => 
   instance,
   offer,
 });
-const GRANTER_UP: readonly LinkEvent[] = [
+const SERVER_UP: readonly LinkEvent[] = [
   seen(A),
   { kind: 'offered', ticket: 1, link: link(1), address: address(8) },
   { kind: 'link-up', link: link(1), instance: A },
 ];
-const MAPPER_UP: readonly LinkEvent[] = [
+const CLIENT_UP: readonly LinkEvent[] = [
   seen(A, address(8)),
   { kind: 'connected', ticket: 1, link: link(1) },
   { kind: 'link-up', link: link(1), instance: A },
@@ -60,87 +60,87 @@ const down = (id: number): LinkEvent => ({
 
 const TABLE: readonly (readonly [string, Role, readonly LinkEvent[], string, readonly string[]])[] =
   [
-    ['the granter offers to a peer that is there', 'granter', [seen(A)], 'offering', ['offer']],
-    ['and publishes', 'granter', GRANTER_UP.slice(0, 2), 'offering', ['publish']],
-    ['and is up', 'granter', GRANTER_UP, 'up', ['came-up']],
-    ['the mapper waits for an offer', 'mapper', [seen(A)], 'connecting', []],
-    ['and takes it', 'mapper', [seen(A), seen(A, address(8))], 'connecting', ['connect']],
-    ['once', 'mapper', [seen(A, address(8)), seen(A, address(8))], 'connecting', []],
-    ['and is up', 'mapper', MAPPER_UP, 'up', ['came-up']],
+    ['the server offers to a peer that is there', 'server', [seen(A)], 'offering', ['offer']],
+    ['and publishes', 'server', SERVER_UP.slice(0, 2), 'offering', ['publish']],
+    ['and is up', 'server', SERVER_UP, 'up', ['came-up']],
+    ['the client waits for an offer', 'client', [seen(A)], 'connecting', []],
+    ['and takes it', 'client', [seen(A), seen(A, address(8))], 'connecting', ['connect']],
+    ['once', 'client', [seen(A, address(8)), seen(A, address(8))], 'connecting', []],
+    ['and is up', 'client', CLIENT_UP, 'up', ['came-up']],
     [
       'a lost link is tried again later',
-      'granter',
-      [...GRANTER_UP, down(1)],
+      'server',
+      [...SERVER_UP, down(1)],
       'down',
       ['went-down', 'withdraw', 'schedule-retry'],
     ],
-    ['and again', 'granter', [...GRANTER_UP, down(1), { kind: 'retry' }], 'offering', ['offer']],
+    ['and again', 'server', [...SERVER_UP, down(1), { kind: 'retry' }], 'offering', ['offer']],
     [
-      'the mapper does not take the same offer twice',
-      'mapper',
-      [...MAPPER_UP, down(1), { kind: 'retry' }],
+      'the client does not take the same offer twice',
+      'client',
+      [...CLIENT_UP, down(1), { kind: 'retry' }],
       'connecting',
       [],
     ],
     [
       'but a new one at once',
-      'mapper',
-      [...MAPPER_UP, down(1), seen(A, address(9))],
+      'client',
+      [...CLIENT_UP, down(1), seen(A, address(9))],
       'connecting',
       ['cancel-retry', 'connect'],
     ],
     [
       'also one with the numbers of the last one',
-      'mapper',
-      [...MAPPER_UP, down(1), seen(A, address(8, 2))],
+      'client',
+      [...CLIENT_UP, down(1), seen(A, address(8, 2))],
       'connecting',
       ['cancel-retry', 'connect'],
     ],
     [
       'or without an id, after a withdrawal',
-      'mapper',
-      [UNNAMED, ...MAPPER_UP.slice(1), down(1), UNNAMED, seen(A), UNNAMED],
+      'client',
+      [UNNAMED, ...CLIENT_UP.slice(1), down(1), UNNAMED, seen(A), UNNAMED],
       'connecting',
       ['cancel-retry', 'connect'],
     ],
     [
       'or of another daemon',
-      'mapper',
-      [...MAPPER_UP, seen(B, address(8))],
+      'client',
+      [...CLIENT_UP, seen(B, address(8))],
       'connecting',
       ['went-down', 'close', 'connect'],
     ],
     [
       'a new offer while up: the peer has given the link up',
-      'mapper',
-      [...MAPPER_UP, seen(A, address(9))],
+      'client',
+      [...CLIENT_UP, seen(A, address(9))],
       'connecting',
       ['went-down', 'close', 'connect'],
     ],
     [
       'a peer that vanishes',
-      'granter',
-      [...GRANTER_UP, seen(undefined)],
+      'server',
+      [...SERVER_UP, seen(undefined)],
       'absent',
       ['went-down', 'withdraw', 'close'],
     ],
     [
       'a peer that restarts: the old offer ends before the new one begins',
-      'granter',
-      [...GRANTER_UP, seen(B)],
+      'server',
+      [...SERVER_UP, seen(B)],
       'offering',
       ['went-down', 'withdraw', 'close', 'offer'],
     ],
     [
       'HELLO of another instance than announced',
-      'granter',
-      [...GRANTER_UP.slice(0, 2), { kind: 'link-up', link: link(1), instance: B }],
+      'server',
+      [...SERVER_UP.slice(0, 2), { kind: 'link-up', link: link(1), instance: B }],
       'down',
       ['withdraw', 'close', 'schedule-retry'],
     ],
     [
       'an offer that is ready too late is given back',
-      'granter',
+      'server',
       [
         seen(A),
         seen(undefined),
@@ -151,26 +151,26 @@ const TABLE: readonly (readonly [string, Role, readonly LinkEvent[], string, rea
     ],
     [
       'a connection that is ready too late, too',
-      'mapper',
+      'client',
       [seen(A, address(8)), seen(B, address(9)), { kind: 'connected', ticket: 1, link: link(1) }],
       'connecting',
       ['close'],
     ],
     [
       'also when nothing else is offered yet',
-      'mapper',
+      'client',
       [seen(A, address(8)), seen(B), { kind: 'connected', ticket: 1, link: link(1) }],
       'connecting',
       ['close'],
     ],
     [
       'a goodbye is told',
-      'mapper',
-      [...MAPPER_UP, { kind: 'link-draining', link: link(1) }],
+      'client',
+      [...CLIENT_UP, { kind: 'link-draining', link: link(1) }],
       'up',
       ['drains'],
     ],
-    ['events of other links are nothing', 'mapper', [...MAPPER_UP, down(7)], 'up', []],
+    ['events of other links are nothing', 'client', [...CLIENT_UP, down(7)], 'up', []],
   ];
 for (const [name, role, events, state, commands] of TABLE) {
   t.test(`${role}: ${name}`, async t => {
@@ -192,8 +192,8 @@ interface Side {
 /** Data plane and xenstore between two daemons: what is under way happens when the test says so. */
 class Model {
   #next = 1;
-  readonly granter = this.#side('granter', A);
-  readonly mapper = this.#side('mapper', B);
+  readonly server = this.#side('server', A);
+  readonly client = this.#side('client', B);
   /** What may happen next; links fail by the test's hand only. */
   readonly pending: (() => void)[] = [];
   #published: OfferAddress | undefined;
@@ -204,27 +204,27 @@ class Model {
   }
 
   start(): void {
-    this.#observe(this.granter);
-    this.#observe(this.mapper);
+    this.#observe(this.server);
+    this.#observe(this.client);
   }
 
   /** A link dies under both; each side hears of it in its own time. */
   breakLinks(): void {
-    for (const side of [this.granter, this.mapper]) {
+    for (const side of [this.server, this.client]) {
       for (const id of side.open.keys()) this.#dies(side, id);
     }
   }
 
   restart(side: Side): void {
     for (const id of [...side.open.keys()]) {
-      const other = side === this.granter ? this.mapper : this.granter;
+      const other = side === this.server ? this.client : this.server;
       const offer = side.open.get(id);
       side.open.delete(id);
       for (const [otherId, otherOffer] of other.open) {
         if (otherOffer === offer) this.#dies(other, otherId);
       }
     }
-    if (side === this.granter) this.#published = undefined;
+    if (side === this.server) this.#published = undefined;
     side.machine = createMachine(side.machine.role);
     side.instance = String(this.#next++).padStart(32, '0');
     side.retry = false;
@@ -241,7 +241,7 @@ class Model {
   }
 
   #retryOne(): boolean {
-    const side = [this.granter, this.mapper].find(candidate => candidate.retry);
+    const side = [this.server, this.client].find(candidate => candidate.retry);
     if (side === undefined) return false;
     side.retry = false;
     this.#feed(side, { kind: 'retry' });
@@ -257,8 +257,8 @@ class Model {
 
   #observe(side: Side): void {
     this.pending.push(() => {
-      const other = side === this.granter ? this.mapper : this.granter;
-      const offer = side === this.mapper ? this.#published : undefined;
+      const other = side === this.server ? this.client : this.server;
+      const offer = side === this.client ? this.#published : undefined;
       this.#feed(side, { kind: 'observed', instance: other.instance, offer });
     });
   }
@@ -282,11 +282,11 @@ class Model {
         }
         case 'publish':
           this.#published = command.address;
-          this.#observe(this.mapper);
+          this.#observe(this.client);
           break;
         case 'withdraw':
           this.#published = undefined;
-          this.#observe(this.mapper);
+          this.#observe(this.client);
           break;
         case 'connect':
           this.#connect(side, command.ticket, command.address);
@@ -310,7 +310,7 @@ class Model {
 
   /** The lowest that neither side uses, so that offers have the numbers of earlier ones. */
   #freeRef(): number {
-    const used = [this.granter, this.mapper].flatMap(({ open }) =>
+    const used = [this.server, this.client].flatMap(({ open }) =>
       [...open.values()].map(({ ringRef }): number => ringRef),
     );
     let ref = 8;
@@ -322,7 +322,7 @@ class Model {
     const { instance } = side;
     this.pending.push(() => {
       if (side.instance !== instance) return;
-      const granted = [...this.granter.open].find(([, open]) => open.ringRef === offer.ringRef);
+      const granted = [...this.server.open].find(([, open]) => open.ringRef === offer.ringRef);
       if (granted === undefined || this.#taken.has(granted[1])) {
         this.#feed(side, { kind: 'failed', ticket, why: 'taken' });
         return;
@@ -331,10 +331,10 @@ class Model {
       const id = link(this.#next++);
       side.open.set(id, granted[1]);
       this.#feed(side, { kind: 'connected', ticket, link: id });
-      const granterInstance = this.granter.instance;
+      const granterInstance = this.server.instance;
       this.pending.push(() => {
-        if (this.granter.open.has(granted[0])) {
-          this.#feed(this.granter, { kind: 'link-up', link: granted[0], instance });
+        if (this.server.open.has(granted[0])) {
+          this.#feed(this.server, { kind: 'link-up', link: granted[0], instance });
         }
       });
       this.pending.push(() => {
@@ -348,7 +348,7 @@ class Model {
   #close(side: Side, id: LinkId): void {
     const offer = side.open.get(id);
     side.open.delete(id);
-    const other = side === this.granter ? this.mapper : this.granter;
+    const other = side === this.server ? this.client : this.server;
     for (const [otherId, otherOffer] of other.open) {
       if (otherOffer === offer && this.#taken.has(otherOffer)) {
         this.#dies(other, otherId);
@@ -357,7 +357,7 @@ class Model {
   }
 }
 
-type Move = 'next' | 'shuffle' | 'break' | 'restart granter' | 'restart mapper';
+type Move = 'next' | 'shuffle' | 'break' | 'restart server' | 'restart client';
 
 t.test('whatever happens, both end up with the same link, and no other is left open', async () => {
   fc.assert(
@@ -365,7 +365,7 @@ t.test('whatever happens, both end up with the same link, and no other is left o
       fc.array(
         fc.oneof(
           { weight: 10, arbitrary: fc.constant<Move>('next') },
-          fc.constantFrom<Move>('shuffle', 'break', 'restart granter', 'restart mapper'),
+          fc.constantFrom<Move>('shuffle', 'break', 'restart server', 'restart client'),
         ),
         { maxLength: 120 },
       ),
@@ -376,17 +376,17 @@ t.test('whatever happens, both end up with the same link, and no other is left o
           if (move === 'next') model.pending.shift()?.();
           else if (move === 'shuffle') model.pending.push(...model.pending.splice(0, 1));
           else if (move === 'break') model.breakLinks();
-          else model.restart(move === 'restart granter' ? model.granter : model.mapper);
+          else model.restart(move === 'restart server' ? model.server : model.client);
         }
         if (!model.settle()) throw new Error('it never settles');
-        for (const side of [model.granter, model.mapper]) {
+        for (const side of [model.server, model.client]) {
           const id = linkOf(side.machine.state);
           if (side.machine.state.kind !== 'up' || id === undefined) {
             throw new Error(`${side.machine.role} is ${JSON.stringify(side.machine.state)}`);
           }
           if (side.open.size !== 1 || !side.open.has(id)) throw new Error('a link is left open');
         }
-        const [ours, theirs] = [model.granter, model.mapper].map(
+        const [ours, theirs] = [model.server, model.client].map(
           ({ open }) => [...open.values()][0],
         );
         return ours === theirs;

@@ -2,11 +2,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { isXsockError } from '../../../daemon/errors.js';
-import {
-  decodeServices,
-  encodeServices,
-  type OfferedService,
-} from '../../../daemon/link/services-message.js';
+import { decodeServices, encodeServices } from '../../../daemon/link/services-message.js';
+import type { AnnouncedService } from '../../../daemon/policy/import.js';
 
 const name = fc
   .stringMatching(/^[A-Za-z0-9._-]{1,64}$/)
@@ -18,7 +15,7 @@ const services = fc
   })
   .map(list => {
     const ports = new Set<number>();
-    return list.map(({ name, port }): OfferedService => {
+    return list.map(({ name, port }): AnnouncedService => {
       const taken = port === 0 || ports.has(port);
       ports.add(port);
       return { name, port: taken ? undefined : port };

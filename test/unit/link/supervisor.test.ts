@@ -18,7 +18,7 @@ const OURS = 'a'.repeat(32);
 const THEIRS = 'b'.repeat(32);
 const DIRECTORY = '/local/domain/3/data/xsock/0';
 
-/** A granter, domain 3, for domain 0; `happened` tells of links that come up and go down. */
+/** A server, domain 3, for domain 0; `happened` tells of links that come up and go down. */
 async function setUp(t: Test) {
   const xenstored = new Xenstored();
   const socket = join(temporaryDirectory(t), 'x');
@@ -117,7 +117,7 @@ t.test('why the last link ended is kept, whatever follows', async t => {
   await supervisor.stop(0);
 });
 
-t.test('an offer that is ready after the peer has gone is given back', async t => {
+t.test('an offer that is ready after the peer has gone is released', async t => {
   const { host, ours, supervisor, until, published } = await setUp(t);
   let release = (): void => {};
   ours.before = call =>
@@ -147,7 +147,7 @@ t.test('and one that is ready after stop()', async t => {
   t.equal(host.ends.size, 0);
 });
 
-t.test('a link that breaks is offered anew; one that cannot be made is tried again', async t => {
+t.test('a link that breaks is offered again; one that cannot be made is retried', async t => {
   const { ours, supervisor, happened, until, take } = await setUp(t);
   let linked = until('link');
   supervisor.observe(THEIRS, undefined);
@@ -168,7 +168,7 @@ t.test('a link that breaks is offered anew; one that cannot be made is tried aga
   await supervisor.stop(0);
 });
 
-t.test('an offer whose nodes cannot be written is given back, and made again', async t => {
+t.test('an offer whose nodes cannot be written is released and retried', async t => {
   const { host, ours, supervisor, until, published, nodes } = await setUp(t);
   const publish = nodes.publish.bind(nodes);
   let refusals = 1;
@@ -187,7 +187,7 @@ t.test('an offer whose nodes cannot be written is given back, and made again', a
   t.equal(host.ends.size, 0);
 });
 
-t.test('a daemon that says HELLO as another than xenstore names is not let in', async t => {
+t.test('a daemon whose HELLO names another instance than xenstore is rejected', async t => {
   const { ours, host, supervisor, happened, until, take } = await setUp(t);
   const linked = until('link');
   supervisor.observe('c'.repeat(32), undefined);

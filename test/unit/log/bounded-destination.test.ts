@@ -37,28 +37,31 @@ class Reader extends Writable {
 
 const turn = () => new Promise<void>(resolve => setImmediate(resolve));
 
-t.test('a reader that stalls: what waits is bounded, the rest is counted and told', async t => {
-  const target = new Reader();
-  const told: number[] = [];
-  const destination = new BoundedDestination({
-    target,
-    maxWaiting: 1000,
-    onResumed: dropped => told.push(dropped),
-  });
-  target.stalled = true;
-  const line = `${'x'.repeat(99)}\n`;
-  for (let i = 0; i < 100_000; i += 1) destination.write(line);
-  t.equal(target.writableLength, 1000, 'waits');
-  t.equal(destination.writableLength, 0, 'nothing is held on the way');
-  t.same(told, []);
-  target.resume();
-  await turn();
-  t.equal(target.lines.length, 10);
-  t.same(told, [100_000 - 10]);
-  destination.write('again\n');
-  t.equal(target.lines.at(-1), 'again\n');
-  t.equal(told.length, 1, 'once');
-});
+t.test(
+  'a reader that stalls: the buffer is bounded, what is dropped is counted and logged',
+  async t => {
+    const target = new Reader();
+    const told: number[] = [];
+    const destination = new BoundedDestination({
+      target,
+      maxWaiting: 1000,
+      onResumed: dropped => told.push(dropped),
+    });
+    target.stalled = true;
+    const line = `${'x'.repeat(99)}\n`;
+    for (let i = 0; i < 100_000; i += 1) destination.write(line);
+    t.equal(target.writableLength, 1000, 'waits');
+    t.equal(destination.writableLength, 0, 'nothing is held on the way');
+    t.same(told, []);
+    target.resume();
+    await turn();
+    t.equal(target.lines.length, 10);
+    t.same(told, [100_000 - 10]);
+    destination.write('again\n');
+    t.equal(target.lines.at(-1), 'again\n');
+    t.equal(told.length, 1, 'once');
+  },
+);
 
 for (const code of ['EPIPE', 'EIO', 'ENOSPC']) {
   t.test(`a reader that is gone (${code}) and comes back`, async t => {

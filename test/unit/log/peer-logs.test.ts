@@ -68,7 +68,7 @@ t.test('the count comes by itself, once for all that were left out', async t => 
   t.equal(lines().length, written + 1);
 });
 
-t.test('debug passes, and lines below the level use nothing up', async t => {
+t.test('debug passes, and lines below the level do not use up the limit', async t => {
   const loud = setUp('debug');
   for (let i = 0; i < 100; i += 1) loud.logs.of(A).debug('stream opened');
   t.equal(loud.lines().length, 100);
@@ -78,7 +78,7 @@ t.test('debug passes, and lines below the level use nothing up', async t => {
   t.equal(quiet.lines().length, 1);
 });
 
-t.test('a level that is changed later counts at once', async t => {
+t.test('a level that is changed later applies immediately', async t => {
   const { log, logs, lines } = setUp('info');
   const peer = logs.of(A);
   peer.debug('not yet');
@@ -87,7 +87,7 @@ t.test('a level that is changed later counts at once', async t => {
   t.match(lines(), [{ level: 20, peer: 3, msg: 'now', err: { message: 'why' } }]);
 });
 
-t.test('kinds without end share a limit', async t => {
+t.test('an unlimited number of kinds shares one limit', async t => {
   const { logs, lines } = setUp();
   for (let i = 0; i < 1000; i += 1) logs.of(A).warn(`message ${i}`);
   t.equal(lines().length, 8 + 5, 'seven or eight of their own, a burst of others');

@@ -98,7 +98,7 @@ t.test('sockets with paths too long: of a raw vchan a problem, of a service a wa
   });
 });
 
-t.test('the own socket of an export is looked at, too', async t => {
+t.test('the own socket of an export is checked, too', async t => {
   const name = 's'.repeat(60);
   const file = fileWith(t, `exports: [{name: ${name}, target: "tcp:127.0.0.1:80", self: true}]\n`);
   const overrides = { run: `/${'r'.repeat(60)}`, logLevel: undefined };

@@ -3,7 +3,7 @@ import t from 'tap';
 import { limitEnd } from '../../../daemon/process/end-limit.js';
 import { Shutdown, watchSignals } from '../../../daemon/process/shutdown.js';
 
-t.test('first what waits is given up, then the process ends', async t => {
+t.test('first pending steps are cancelled, then the process ends', async t => {
   const source = new EventEmitter();
   const told: string[] = [];
   const from = performance.now();
@@ -24,7 +24,7 @@ t.test('first what waits is given up, then the process ends', async t => {
   t.ok(performance.now() - from < 30_000, 'the second signal does not wait for the drain');
 });
 
-t.test('a run that has ended in time hears nothing', async t => {
+t.test('a run that has ended in time is left alone', async t => {
   const source = new EventEmitter();
   const shutdown = new Shutdown(watchSignals(source));
   const told: string[] = [];

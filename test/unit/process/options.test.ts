@@ -36,7 +36,7 @@ t.test('what is to be done', async t => {
   t.strictSame(parseDaemonOptions(['-h'], PLAIN), { kind: 'help' });
 });
 
-t.test('the hypervisor is chosen by itself', async t => {
+t.test('the hypervisor is chosen automatically', async t => {
   const xen: Surroundings = { loopback: undefined, xen: true };
   t.match(parseDaemonOptions([], xen), { hypervisor: { kind: 'xen' } });
   t.match(parseDaemonOptions(['--hypervisor', 'xen'], PLAIN), { hypervisor: { kind: 'xen' } });

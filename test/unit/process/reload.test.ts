@@ -37,7 +37,7 @@ function reloader(...texts: readonly (string | Error)[]) {
   return { reloader, told, applied };
 }
 
-t.test('a reload is applied and told', async t => {
+t.test('a reload is applied and reported', async t => {
   const { reloader: subject, told, applied } = reloader('run: /run/a\ndrain-timeout: 3s');
   t.equal(subject.last, null);
   t.strictSame(await subject.reload(), { changes: ['change 1'], warnings: [] });
@@ -69,7 +69,7 @@ t.test('the last result is kept', async t => {
   t.same(subject.last, { at: 5000, ok: true, error: null });
 });
 
-t.test('what is odd once it is in force is told, too', async t => {
+t.test('warnings about the new configuration are reported, too', async t => {
   const { reloader: subject } = reloader('drain-timeout: 7s\nrun: /run/a');
   t.same((await subject.reload()).warnings, ['/c.yaml:1:1: x: warning: odd']);
 });

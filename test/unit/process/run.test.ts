@@ -65,19 +65,16 @@ t.test('it reads its configuration again', async t => {
   t.match(await daemon.finished, { code: 0 });
 });
 
-t.test(
-  'a second daemon for the same domain is turned away, whatever its run directory',
-  async t => {
-    const { daemon, args, run, client } = await startDaemon(t);
-    const elsewhere = args.map(arg => (arg === run ? `${run}2` : arg));
-    const second = await runProgram(t, XSOCKD, elsewhere);
-    t.equal(second.code, 75);
-    t.match(second.stderr, `process ${daemon.child.pid} `);
-    t.ok(await client.status(), 'the first one lives on');
-  },
-);
+t.test('a second daemon for the same domain is refused, whatever its run directory', async t => {
+  const { daemon, args, run, client } = await startDaemon(t);
+  const elsewhere = args.map(arg => (arg === run ? `${run}2` : arg));
+  const second = await runProgram(t, XSOCKD, elsewhere);
+  t.equal(second.code, 75);
+  t.match(second.stderr, `process ${daemon.child.pid} `);
+  t.ok(await client.status(), 'the first one lives on');
+});
 
-t.test('a second daemon for the same run directory is turned away', async t => {
+t.test('a second daemon for the same run directory is refused', async t => {
   const { daemon, args, client } = await startDaemon(t);
   const second = await runProgram(t, XSOCKD, args);
   t.equal(second.code, 75);
@@ -85,7 +82,7 @@ t.test('a second daemon for the same run directory is turned away', async t => {
   t.ok(await client.status(), 'the first one lives on');
 });
 
-t.test('a killed daemon is no obstacle to the next', async t => {
+t.test('a daemon starts after another was killed', async t => {
   const { daemon, args, client } = await startDaemon(t);
   daemon.child.kill('SIGKILL');
   await daemon.finished;

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import t from 'tap';
 import { Shutdown, watchSignals } from '../../../daemon/process/shutdown.js';
 
-t.test('the first signal asks, the second hurries', async t => {
+t.test('the first signal requests the end, the second cuts the drain short', async t => {
   const source = new EventEmitter();
   const { requested, hurried } = new Shutdown(watchSignals(source));
   let inHurry = false;

@@ -31,7 +31,7 @@ const DOM0: Known = { domid: 0, name: 'Domain-0', peers: [] };
 const NAMES = 'exports: [{port: 1, target: "tcp:127.0.0.1:80", allow: [app, 5, any]}]\n';
 
 t.test(
-  'a name that nobody tells: a warning where it can never be known, a word where it may',
+  'an unknown name: a warning if it can never be known, a note if it may become known',
   async t => {
     t.match(linesOf(NAMES, GUEST, 100), [
       ['warn', /^x\.yaml:1:57: exports\[0\]\.allow\[0\]: warning: "app" matches nobody: domain 3/],
@@ -50,7 +50,7 @@ t.test('a name that the configuration vouches for, or that is the own one, is kn
   ]);
 });
 
-t.test('there is an end to the names', async t => {
+t.test('the list of names is bounded', async t => {
   const names = Array.from({ length: 500 }, (_, index) => `n${index}`).join();
   const text = `exports: [{port: 1, target: "tcp:127.0.0.1:80", allow: [${names}]}]`;
   const lines = linesOf(text, GUEST, 100);

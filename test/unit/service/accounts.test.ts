@@ -22,7 +22,7 @@ function withGetent(t: Test, script: string): void {
   });
 }
 
-t.test('every name is asked for once, however many rules have it', async t => {
+t.test('every name is looked up once, however many rules have it', async t => {
   const asked: string[] = [];
   const lookUp: LookUp = async (database, names) => {
     asked.push(`${database}: ${names.join(' ')}`);
@@ -39,7 +39,7 @@ t.test('every name is asked for once, however many rules have it', async t => {
   t.same([...accounts.values()][500], { uid: 3, gid: 7 });
 });
 
-t.test('nobody is asked where there are no names', async t => {
+t.test('nothing is looked up without names', async t => {
   const lookUp: LookUp = () => Promise.reject(new Error('asked'));
   const accounts = await resolveAccounts(importsOf('owner: 5', 'group: 0'), { lookUp });
   t.same(
@@ -72,7 +72,7 @@ t.test('names that exist among many that do not, in few processes', async t => {
   t.equal(ids.get('root'), 0);
 });
 
-t.test('a name that the database spells in another way is found all the same', async t => {
+t.test('a name that the database spells differently is found', async t => {
   withGetent(
     t,
     `[ "$*" = "-- passwd ADA" ] && { echo "ada:x:11:0::/:/bin/sh"; exit 0; }
@@ -83,7 +83,7 @@ t.test('a name that the database spells in another way is found all the same', a
   t.same([...ids], [['ADA', 11]]);
 });
 
-t.test('a database that does not answer is given up in time, with a remedy', async t => {
+t.test('a database that does not answer times out, with a remedy', async t => {
   withGetent(t, 'exec sleep 600');
   await t.rejects(lookUpAccounts('group', ['staff', 'wheel'], never, 50), {
     code: 'FILE_ACCESS',
@@ -92,7 +92,7 @@ t.test('a database that does not answer is given up in time, with a remedy', asy
   });
 });
 
-t.test('whoever does not want to wait any more need not', async t => {
+t.test('a caller can abort the wait', async t => {
   withGetent(t, 'exec sleep 600');
   const ending = new AbortController();
   const resolved = resolveAccounts(importsOf('owner: web'), { signal: ending.signal });
@@ -100,7 +100,7 @@ t.test('whoever does not want to wait any more need not', async t => {
   await t.rejects(resolved, { message: 'enough' });
 });
 
-t.test('a getent that is broken is told', async t => {
+t.test('a broken getent is reported', async t => {
   withGetent(t, 'exit 3');
   await t.rejects(lookUpAccounts('passwd', ['web'], never), { code: 'FILE_ACCESS' });
 });

@@ -1,4 +1,4 @@
-/** Which offered services appear with which rights, and how users and groups become numbers. */
+/** Which announced services appear with which rights, and how users and groups become numbers. */
 import t from 'tap';
 import type { ImportConfig } from '../../../daemon/config/config.js';
 import type { DomId } from '../../../daemon/ids.js';
@@ -29,17 +29,17 @@ t.test('the first rule that matches gives the rights', async t => {
     rule({ peer: { kind: 'name', name: 'web' } }),
   ];
   const accounts = await resolveAccounts(imports);
-  const offered = [
+  const announced = [
     { name: 'db', port: 1 },
     { name: undefined, port: 2 },
   ];
-  t.same(selectServices(imports, accounts, PEER, offered), [
+  t.same(selectServices(imports, accounts, PEER, announced), [
     { name: 'db', port: 1, uid: 0, gid: 0, mode: 0o600, tcp: undefined },
     { name: undefined, port: 2, uid: -1, gid: -1, mode: 0o660, tcp: undefined },
   ]);
   const stranger = { domid: 6 as DomId, name: undefined };
   t.same(
-    selectServices(imports, accounts, stranger, offered).map(({ name }) => name),
+    selectServices(imports, accounts, stranger, announced).map(({ name }) => name),
     ['db'],
   );
 });

@@ -98,7 +98,7 @@ t.test('only differences are touched', async t => {
   t.same(readdirSync(join(run, '5')), ['a', 'c']);
 });
 
-t.test('other rights make another socket', async t => {
+t.test('other rights create another socket', async t => {
   const { run, view } = setUp(t);
   await view.show(LINK, PEER, [service({ name: 'a', mode: 0o600 })]);
   await view.show(LINK, PEER, [service({ name: 'a', mode: 0o666 })]);
@@ -117,7 +117,7 @@ t.test('other rights: the path is never without a socket', async t => {
   t.ok(lstatSync(path).isSocket());
 });
 
-t.test('other rights that cannot be given: the old ones do not stay', async t => {
+t.test('rights that cannot be set: the socket with the old ones is removed', async t => {
   const { run, dataplane, view } = setUp(t);
   await view.show(LINK, PEER, [service({ name: 'a', mode: 0o666 })]);
   dataplane.beforeListening = () => Promise.reject(new Error('EPERM'));
@@ -138,7 +138,7 @@ t.test('the last of several calls wins', async t => {
   );
 });
 
-t.test('a peer that goes while its socket is being made leaves nothing', async t => {
+t.test('a peer that goes while its socket is being created leaves nothing', async t => {
   const { run, dataplane, view } = setUp(t);
   dataplane.beforeListening = () => view.hide(DOMAIN);
   await view.show(LINK, PEER, [service({ name: 'a', port: 7 }), service({ name: 'b' })]);
@@ -156,7 +156,7 @@ t.test('a new link of the same peer has sockets of its own', async t => {
   t.ok(existsSync(join(run, '5/a')));
 });
 
-t.test('a path that is taken stays as it is, and is tried again', async t => {
+t.test('a path that is in use is left alone and retried', async t => {
   const { run, lines, view } = setUp(t);
   mkdirSync(join(run, '5'), { recursive: true });
   writeFileSync(join(run, '5/file'), 'precious');
@@ -182,7 +182,7 @@ t.test('a path that is taken stays as it is, and is tried again', async t => {
   t.same(readdirSync(join(run, '5')), ['live'], 'what is foreign is still there');
 });
 
-t.test('closing waits for a socket that is being made, and removes it', async t => {
+t.test('closing waits for a socket that is being created, and removes it', async t => {
   const { run, dataplane, view } = setUp(t);
   let bound = (): void => undefined;
   const isBound = new Promise<void>(resolve => {
@@ -221,7 +221,7 @@ t.test('a file that came in place of ours is not removed', async t => {
   t.equal(readFileSync(join(run, '5/a'), 'utf8'), 'precious');
 });
 
-t.test('a path that is too long is told and skipped', async t => {
+t.test('a path that is too long is logged and skipped', async t => {
   const { run, view } = setUp(t);
   const runDir = join(run, 'd'.repeat(60));
   const dataplane = new ListeningDataplane();
@@ -254,7 +254,7 @@ t.test('a failure does not stop what comes after it', async t => {
   t.ok(existsSync(join(run, '6/c')), 'another peer is served all the same');
 });
 
-t.test('what could not be made is tried again until it can be', async t => {
+t.test('a socket that could not be created is retried until it can be', async t => {
   const { run, lines, dataplane, view } = setUp(t);
   let attempts = 0;
   dataplane.beforeListening = () => {
@@ -276,7 +276,7 @@ t.test('what could not be made is tried again until it can be', async t => {
   await view.close();
 });
 
-t.test('one that is taken does not stop the others, and comes when it is free', async t => {
+t.test('a path in use does not delay the others, and is created when it is free', async t => {
   const { run, view } = setUp(t);
   mkdirSync(join(run, '5'), { recursive: true });
   writeFileSync(join(run, '5/a'), 'precious');
@@ -291,7 +291,7 @@ t.test('one that is taken does not stop the others, and comes when it is free', 
   await view.close();
 });
 
-t.test('the link by name comes when its name is free', async t => {
+t.test('the link by name is created when its name is free', async t => {
   const { run, view } = setUp(t);
   mkdirSync(join(run, 'by-name'), { recursive: true });
   writeFileSync(join(run, 'by-name/web'), '');
@@ -305,7 +305,7 @@ t.test('the link by name comes when its name is free', async t => {
   await view.close();
 });
 
-t.test('what is hidden is not tried again', async t => {
+t.test('hidden sockets are not retried', async t => {
   const { dataplane, view } = setUp(t);
   dataplane.beforeListening = () => {
     throw new Error('no');

@@ -62,7 +62,7 @@ t.test('without a service manager nothing is sent', async t => {
   }
 });
 
-t.test('a service manager that is gone is told of once', async t => {
+t.test('a service manager that is gone is reported once', async t => {
   const { notifier, errors } = recording({ NOTIFY_SOCKET: '@x' }, true);
   notifier.ready('serving');
   notifier.stopping('');
@@ -70,7 +70,7 @@ t.test('a service manager that is gone is told of once', async t => {
 });
 
 t.test('the watchdog', async t => {
-  t.test('is fed from ready to close', async t => {
+  t.test('is notified from ready to close', async t => {
     const { notifier, sent, next } = recording({ NOTIFY_SOCKET: '@x', WATCHDOG_USEC: '4000' });
     t.strictSame(sent, [], 'not before the daemon is ready');
     notifier.ready('serving');
@@ -106,7 +106,7 @@ t.test('the watchdog', async t => {
     notifier.close();
   });
 
-  t.test('is told nothing while a thread hangs; that is said once', async t => {
+  t.test('is not notified while a thread hangs, which is logged once', async t => {
     let answer: () => void = () => {};
     const { notifier, sent, next, silent } = recording(
       { NOTIFY_SOCKET: '@x', WATCHDOG_USEC: '4000' },

@@ -26,7 +26,7 @@ async function setUp(t: Test) {
 const publish = (nodes: VchanNodes, word: number) =>
   nodes.publish(word as GrantRef, (word + 1) as EventChannelPort);
 
-t.test('nothing of it is left, and everything around it is', async t => {
+t.test('all of it is removed, and nothing around it', async t => {
   const { xenstore, nodes } = await setUp(t);
   await xenstore.write('data/vchan/other/ring-ref', '5');
   await publish(nodes, 8);
@@ -53,7 +53,7 @@ t.test("another program's nodes at the same place stay", async t => {
   t.equal(await xenstore.read(`${PATH}/ring-ref`), '77', 'another server has written its own');
 });
 
-t.test('what somebody has removed is no hindrance', async t => {
+t.test('nodes that another program removed are no error', async t => {
   const { xenstore, nodes } = await setUp(t);
   await nodes.withdraw();
   await publish(nodes, 8);

@@ -50,7 +50,7 @@ t.test('an oversized message is refused on both sides', async t => {
   t.throws(() => new MessageDecoder().push(header), { message: /4097 bytes/ });
 });
 
-t.test('what breaks the rules is not sent', async t => {
+t.test('a request that breaks the rules is not sent', async t => {
   let requests = 0;
   const { path } = await fakeXenstored(t, () => {
     requests += 1;
@@ -89,7 +89,7 @@ async function readMany(t: Test, most: number | undefined) {
   return { values, together };
 }
 
-t.test('at most 16 requests are under way, or as many as the transport takes', async t => {
+t.test('at most 16 requests are outstanding, or as many as the transport allows', async t => {
   const expected = Array.from({ length: 100 }, (_, i) => `n${i}\0`);
   const socket = await readMany(t, undefined);
   t.same(socket.values, expected);
@@ -97,7 +97,7 @@ t.test('at most 16 requests are under way, or as many as the transport takes', a
   t.same(await readMany(t, 1), { values: expected, together: 1 }, 'a device takes one');
 });
 
-t.test('nonsense from the server ends the connection', async t => {
+t.test('malformed data from the server ends the connection', async t => {
   const { path } = await fakeXenstored(t, (message, socket) => {
     reply(socket, { ...message, requestId: message.requestId + 5 }, Buffer.alloc(0));
   });
@@ -107,7 +107,7 @@ t.test('nonsense from the server ends the connection', async t => {
   await t.rejects(client.read('n'), { code: 'XENSTORE_GONE' }, 'at once while there is none');
 });
 
-t.test('a transaction is tried again a bounded number of times', async t => {
+t.test('a transaction is retried a bounded number of times', async t => {
   let ends = 0;
   const { path } = await fakeXenstored(t, (message, socket) => {
     if (message.type === MessageType.transactionStart) reply(socket, message, joinFields(['9']));
@@ -125,7 +125,7 @@ t.test('a transaction is tried again a bounded number of times', async t => {
   t.ok(ends > 5 && ends < 50, `${ends}`);
 });
 
-t.test('nobody there', async t => {
+t.test('no server', async t => {
   await t.rejects(connectXenstore(unixTransport('/nowhere/xs')), {
     code: 'XENSTORE_GONE',
     message: /\/nowhere\/xs/,

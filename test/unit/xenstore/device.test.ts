@@ -67,7 +67,7 @@ async function setUp(t: Test) {
   return client;
 }
 
-t.test('a watch that is refused: said so and tried again, on the same device', async t => {
+t.test('a refused watch is reported and retried on the same device', async t => {
   const client = await setUp(t);
   FakeDevice.refuseWatches = 'E2BIG';
   const watch = await client.watch('data/x', () => {});

@@ -32,7 +32,7 @@ async function events(count: () => number, wanted: number): Promise<void> {
   });
 }
 
-t.test('a lost connection: requests fail, watches are set again, listeners are told', async t => {
+t.test('a lost connection: requests fail, watches are set again, listeners are called', async t => {
   const { path, sockets, requests } = await watched(t, () => undefined);
   const client = await connectXenstore(unixTransport(path), fast);
   t.teardown(() => client.close());
@@ -70,7 +70,7 @@ t.test('a watch that was lost with the connection, unanswered, is set by the nex
   t.equal(watch.problem, undefined);
 });
 
-t.test('a watch asked for while there is no connection is set once there is one', async t => {
+t.test('a watch requested without a connection is set by the next one', async t => {
   const { path, sockets } = await watched(t, () => undefined);
   let connect = (): void => {};
   const gate = new Promise<void>(resolve => {
@@ -104,39 +104,42 @@ t.test('a watch asked for while there is no connection is set once there is one'
   t.equal(watch.problem, undefined);
 });
 
-t.test('a watch refused after a reconnect: told why, asked for again, connection kept', async t => {
-  const { path, sockets, requests } = await watched(t, nth =>
-    nth > 1 && nth < 5 ? 'E2BIG' : undefined,
-  );
-  const waits: number[] = [];
-  const client = await connectXenstore(unixTransport(path), {
-    ...fast,
-    refusedDelay: refusals => {
-      waits.push(refusals);
-      return 1;
-    },
-  });
-  t.teardown(() => client.close());
-  const told: (string | undefined)[] = [];
-  const states: boolean[] = [];
-  client.onWatchProblem((_path, problem) => told.push(problem));
-  client.onConnection(connected => states.push(connected));
-  let fired = 0;
-  await client.watch('data/x', () => {
-    fired += 1;
-  });
-  sockets[0]?.destroy();
-  await events(() => fired, 2);
-  await events(() => told.length, 2);
-  t.match(told[0], /refuses the watch on data\/x: E2BIG/);
-  t.equal(told[1], undefined, 'and that it is set after all');
-  t.equal(requests.length, 5);
-  t.same(waits, [1, 2, 3], 'each refusal in a row is counted');
-  t.same(states, [false, true]);
-  t.equal(sockets.length, 2, 'the connection was not given up for it');
-});
+t.test(
+  'a watch refused after a reconnect: the reason is reported, it is retried, the connection is kept',
+  async t => {
+    const { path, sockets, requests } = await watched(t, nth =>
+      nth > 1 && nth < 5 ? 'E2BIG' : undefined,
+    );
+    const waits: number[] = [];
+    const client = await connectXenstore(unixTransport(path), {
+      ...fast,
+      refusedDelay: refusals => {
+        waits.push(refusals);
+        return 1;
+      },
+    });
+    t.teardown(() => client.close());
+    const told: (string | undefined)[] = [];
+    const states: boolean[] = [];
+    client.onWatchProblem((_path, problem) => told.push(problem));
+    client.onConnection(connected => states.push(connected));
+    let fired = 0;
+    await client.watch('data/x', () => {
+      fired += 1;
+    });
+    sockets[0]?.destroy();
+    await events(() => fired, 2);
+    await events(() => told.length, 2);
+    t.match(told[0], /refuses the watch on data\/x: E2BIG/);
+    t.equal(told[1], undefined, 'and that it is set after all');
+    t.equal(requests.length, 5);
+    t.same(waits, [1, 2, 3], 'each refusal in a row is counted');
+    t.same(states, [false, true]);
+    t.equal(sockets.length, 2, 'the connection was not given up for it');
+  },
+);
 
-t.test('xenstored hangs: requests fail in time, the next connection serves', async t => {
+t.test('xenstored hangs: requests time out, the next connection works', async t => {
   let hung = true;
   const { path, sockets } = await fakeXenstored(t, (message, socket) => {
     if (!hung) reply(socket, message);
