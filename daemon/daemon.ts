@@ -123,7 +123,7 @@ export class Daemon {
       context: this.#context,
       peers: this.#peers,
       own: () => this.#own,
-      onLinkOfUnlisted: () => void this.#roster.look(),
+      onLinkOfUnlisted: () => void this.#roster.refresh(),
       onPortsResting: () => this.#presence.look(),
       onHypervisorGone: parts.onHypervisorGone,
     });
@@ -293,6 +293,6 @@ export class Daemon {
     await this.#directory.forget();
     this.#vchans.publishAgain();
     for (const peer of this.#peers.all()) peer.publishAgain();
-    await this.#roster.look();
+    await this.#roster.refresh();
   }
 }

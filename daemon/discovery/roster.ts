@@ -59,7 +59,7 @@ export interface PreparedRoster {
 
 export class Roster {
   readonly #parts: RosterParts;
-  readonly #looks: Retry;
+  readonly #reads: Retry;
   #config: RosterConfig;
   #source: DomainSource | undefined;
   /** From the last read of the list. */
@@ -74,8 +74,8 @@ export class Roster {
   constructor(parts: RosterParts, config: RosterConfig) {
     this.#parts = parts;
     this.#config = config;
-    this.#looks = new Retry({
-      work: () => this.#look(),
+    this.#reads = new Retry({
+      work: () => this.#refresh(),
       onFailure: error =>
         parts.log.error(
           { err: error },
@@ -102,7 +102,7 @@ export class Roster {
         this.#source = source;
         if (old !== source) await this.#closeSource(old);
         this.#warnOfNames(config, wanted);
-        await this.look();
+        await this.refresh();
       },
     };
   }
@@ -110,7 +110,7 @@ export class Roster {
   async #startSource(): Promise<DomainSource> {
     const { self, xenstore } = this.#parts;
     const source = self === DOM0 ? new ToolstackDomains(xenstore) : new DirectoryReader(xenstore);
-    await source.start(() => void this.look());
+    await source.start(() => void this.refresh());
     return source;
   }
 
@@ -135,13 +135,13 @@ export class Roster {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#looks.stop();
+    await this.#reads.stop();
     await this.#source?.close();
   }
 
   /** Reads the list of current domains, and once more if asked to meanwhile. */
-  look(): Promise<void> {
-    return this.#looks.run();
+  refresh(): Promise<void> {
+    return this.#reads.run();
   }
 
   /**
@@ -152,21 +152,21 @@ export class Roster {
     const before = this.#known?.find(domain => domain.domid === domid);
     const now = await this.#source?.describe(domid);
     if (now?.name !== before?.name || now?.uuid !== before?.uuid) {
-      await this.look();
+      await this.refresh();
     }
   }
 
   #onConnection(connected: boolean): void {
     this.#connected = connected;
     if (connected) {
-      void this.look();
+      void this.refresh();
     } else {
       this.#connection += 1;
       this.#parts.onDoubt();
     }
   }
 
-  async #look(): Promise<void> {
+  async #refresh(): Promise<void> {
     const [connected, connection] = [this.#connected, this.#connection];
     let known: readonly KnownDomain[] | undefined;
     try {

@@ -89,7 +89,7 @@ async function serve(
 ): Promise<number | undefined> {
   await takeRunDirectory(config.run, cleanup);
   const slow = setTimeout(
-    () => log.warn('the start takes long, most likely since xenstored does not answer; waiting'),
+    () => log.warn('startup is slow, probably because xenstored does not answer; waiting'),
     SLOW_START_MS,
   );
   cleanup.add(() => clearTimeout(slow));

@@ -85,7 +85,7 @@ export class VchanClient {
     this.#changed();
     if (this.#relay !== undefined) {
       this.#endIfGone(this.#relay).catch((error: unknown) =>
-        this.#log.error({ err: error }, 'failed to look at the vchan server'),
+        this.#log.error({ err: error }, 'failed to check the vchan server'),
       );
     }
   }

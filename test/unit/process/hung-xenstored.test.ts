@@ -56,7 +56,7 @@ t.test('SIGTERM while it starts', async t => {
   const daemon = start();
   await new Promise<void>(resolve => {
     daemon.child.stderr.on('data', data => {
-      if (String(data).includes('the start takes long')) resolve();
+      if (String(data).includes('startup is slow')) resolve();
     });
   });
   const from = performance.now();
