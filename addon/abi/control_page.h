@@ -51,16 +51,17 @@ inline constexpr std::uint8_t kGone = 0;
 inline constexpr std::uint8_t kLive = 1;
 inline constexpr std::uint8_t kNoClientYet = 2;
 
-// Orders that xsock links use: rings in granted pages of their own, 4 KiB to 1 MiB. (10 and 11
-// place a ring inside the control page.)
-inline constexpr std::uint16_t kMinOrder = 12;
-inline constexpr std::uint16_t kMaxOrder = 20;
+// An order is log2 of a ring's bytes, as in libxenvchan (not of its pages, as elsewhere in Xen).
+// These are the orders of xsock's links: rings in granted pages of their own, 4 KiB to 1 MiB.
+inline constexpr std::uint16_t kMinByteOrder = 12;
+inline constexpr std::uint16_t kMaxByteOrder = 20;
 
-// Rings of 1 and 2 KiB are inside the control page, at an offset that equals their size.
-inline constexpr std::uint16_t kSmallestOrder = 10;
+// A libxenvchan server may also have rings of 1 and 2 KiB: they are inside the control page, at an
+// offset that equals their size.
+inline constexpr std::uint16_t kMinStockByteOrder = 10;
 
 inline constexpr std::size_t kGrantsOffset = offsetof(ControlPage, grants);
-inline constexpr std::size_t kMaxPagesPerRing = std::size_t{1} << (kMaxOrder - 12);
+inline constexpr std::size_t kMaxPagesPerRing = std::size_t{1} << (kMaxByteOrder - 12);
 static_assert(kGrantsOffset + 2 * kMaxPagesPerRing * sizeof(std::uint32_t) <= 4096);
 
 }  // namespace xsock::abi

@@ -57,7 +57,7 @@ struct Requirement {
 };
 
 inline constexpr Requirement kRequirements[] = {
-    {Feature::kTest, FrameType::kTest},
+    {.feature = Feature::kTest, .type = FrameType::kTest},
 };
 
 // The features that must have been negotiated for a frame. Empty for the base set, and for flags

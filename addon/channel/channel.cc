@@ -17,11 +17,11 @@ namespace {
 
 // Pages of a ring of 2^order bytes; 0 for a ring inside the control page.
 std::size_t pages_of(std::uint16_t order) noexcept {
-    return order < abi::kMinOrder ? 0 : std::size_t{1} << (order - abi::kMinOrder);
+    return order < abi::kMinByteOrder ? 0 : std::size_t{1} << (order - abi::kMinByteOrder);
 }
 
 bool is_order(std::uint16_t order) noexcept {
-    return order >= abi::kMinOrder && order <= abi::kMaxOrder;
+    return order >= abi::kMinByteOrder && order <= abi::kMaxByteOrder;
 }
 
 }  // namespace
@@ -63,7 +63,8 @@ ChannelMemory ChannelMemory::map(hypervisor::GrantedMemory& memory, hypervisor::
     // Checked through a mapping without unmap-notify first: releasing the final mapping would clear
     // cli_live, and must not disturb an offer that another client uses.
     const hypervisor::GrantRef refs[] = {ring_ref};
-    const std::uint16_t smallest = offers == Offers::kStock ? abi::kSmallestOrder : abi::kMinOrder;
+    const std::uint16_t smallest =
+        offers == Offers::kStock ? abi::kMinStockByteOrder : abi::kMinByteOrder;
     bool left_behind = false;
     std::uint16_t left_order = 0;
     std::uint16_t right_order = 0;
@@ -80,9 +81,9 @@ ChannelMemory ChannelMemory::map(hypervisor::GrantedMemory& memory, hypervisor::
         // Peer-written: copied once, then checked.
         left_order = std::atomic_ref(page.left_order).load(std::memory_order_relaxed);
         right_order = std::atomic_ref(page.right_order).load(std::memory_order_relaxed);
-        const bool overlap = left_order == right_order && left_order < abi::kMinOrder;
-        if (left_order < smallest || right_order < smallest || left_order > abi::kMaxOrder ||
-            right_order > abi::kMaxOrder || overlap) {
+        const bool overlap = left_order == right_order && left_order < abi::kMinByteOrder;
+        if (left_order < smallest || right_order < smallest || left_order > abi::kMaxByteOrder ||
+            right_order > abi::kMaxByteOrder || overlap) {
             sys::throw_errno("map: ring order out of range", EPROTO);
         }
         ring_refs.resize(pages_of(left_order) + pages_of(right_order));

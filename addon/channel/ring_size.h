@@ -24,11 +24,11 @@ inline constexpr std::size_t pages_for(std::uint16_t order) noexcept {
 }
 
 inline std::uint16_t ring_order_for(std::size_t free_pages) noexcept {
-    std::uint16_t order = abi::kMaxOrder;
+    std::uint16_t order = abi::kMaxByteOrder;
     const std::size_t part = free_pages * 3 / 8;
     const std::size_t most =
         free_pages > kLeaveFree ? std::max(part, free_pages - kLeaveFree) : part;
-    while (order > abi::kMinOrder && pages_for(order) > most) {
+    while (order > abi::kMinByteOrder && pages_for(order) > most) {
         order -= 2;
     }
     return order;
@@ -42,7 +42,7 @@ inline ChannelMemory share_what_fits(hypervisor::GrantedMemory& memory, hypervis
         try {
             return ChannelMemory::share(memory, peer, order, port);
         } catch (const std::system_error& error) {
-            if (error.code().value() != ENOSPC || order <= abi::kMinOrder) {
+            if (error.code().value() != ENOSPC || order <= abi::kMinByteOrder) {
                 throw;
             }
         }
@@ -50,17 +50,17 @@ inline ChannelMemory share_what_fits(hypervisor::GrantedMemory& memory, hypervis
 }
 
 // For a further lane, which is optional: the largest rings that leave kLeaveFree pages for others.
-// ENOSPC: only rings smaller than kSmallestSpareOrder would; a stream on a small ring of its own is
+// ENOSPC: only rings smaller than kMinSpareByteOrder would; a stream on a small ring of its own is
 // slower than on a large one that it shares.
-inline constexpr std::uint16_t kSmallestSpareOrder = 18;
+inline constexpr std::uint16_t kMinSpareByteOrder = 18;
 inline ChannelMemory share_what_is_spare(hypervisor::GrantedMemory& memory, hypervisor::DomId peer,
                                          hypervisor::EventChannelPort port) {
     const std::size_t free_pages = memory.free_pages();
-    std::uint16_t order = abi::kMaxOrder;
-    while (order >= kSmallestSpareOrder && pages_for(order) + kLeaveFree > free_pages) {
+    std::uint16_t order = abi::kMaxByteOrder;
+    while (order >= kMinSpareByteOrder && pages_for(order) + kLeaveFree > free_pages) {
         order -= 2;
     }
-    if (order < kSmallestSpareOrder) {
+    if (order < kMinSpareByteOrder) {
         sys::throw_errno("share", ENOSPC);
     }
     return ChannelMemory::share(memory, peer, order, port);

@@ -39,7 +39,7 @@ class Pumps final : private LaneCoordinator {
                          hypervisor::EventChannelPort port);
     link::LinkId connect_self(std::uint16_t order);
     // Grants a further lane of a link that is up, and announces it to the peer; order 0: what is
-    // spare (link/ring_size.h). EINVAL: no link of ours has a lane of that number; EEXIST: this
+    // spare (channel/ring_size.h). EINVAL: no link of ours has a lane of that number; EEXIST: this
     // one has it already.
     void offer_lane(link::LinkId link, unsigned lane, std::uint16_t order);
     // Maps one that the peer has offered.

@@ -78,15 +78,15 @@ TransferResult receive_message(int fd, std::span<iovec> parts, int flags) noexce
         count = ::recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
     } while (count < 0 && errno == EINTR);
     if (count >= 0 && (message.msg_flags & MSG_CTRUNC) != 0) {
-        return {Transfer::kFdPassing, 0, 0};
+        return {.outcome = Transfer::kFdPassing};
     }
     if (count > 0) {
-        return {Transfer::kBytes, static_cast<std::size_t>(count), 0};
+        return {.outcome = Transfer::kBytes, .bytes = static_cast<std::size_t>(count)};
     }
     if (count == 0) {
-        return {Transfer::kEndOfFile, 0, 0};
+        return {.outcome = Transfer::kEndOfFile};
     }
-    return {errno == EAGAIN ? Transfer::kWouldBlock : Transfer::kBroken, 0, errno};
+    return {.outcome = errno == EAGAIN ? Transfer::kWouldBlock : Transfer::kBroken, .error = errno};
 }
 
 }  // namespace
@@ -108,12 +108,12 @@ TransferResult discard(int fd, std::size_t max_bytes) noexcept {
                        MSG_DONTWAIT | MSG_TRUNC);
     } while (count < 0 && errno == EINTR);
     if (count > 0) {
-        return {Transfer::kBytes, static_cast<std::size_t>(count), 0};
+        return {.outcome = Transfer::kBytes, .bytes = static_cast<std::size_t>(count)};
     }
     if (count == 0) {
-        return {Transfer::kEndOfFile, 0, 0};
+        return {.outcome = Transfer::kEndOfFile};
     }
-    return {errno == EAGAIN ? Transfer::kWouldBlock : Transfer::kBroken, 0, errno};
+    return {.outcome = errno == EAGAIN ? Transfer::kWouldBlock : Transfer::kBroken, .error = errno};
 }
 
 TransferResult send(int fd, std::span<iovec> parts) noexcept {
@@ -123,9 +123,9 @@ TransferResult send(int fd, std::span<iovec> parts) noexcept {
         count = ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (count < 0 && errno == EINTR);
     if (count >= 0) {
-        return {Transfer::kBytes, static_cast<std::size_t>(count), 0};
+        return {.outcome = Transfer::kBytes, .bytes = static_cast<std::size_t>(count)};
     }
-    return {errno == EAGAIN ? Transfer::kWouldBlock : Transfer::kBroken, 0, errno};
+    return {.outcome = errno == EAGAIN ? Transfer::kWouldBlock : Transfer::kBroken, .error = errno};
 }
 
 std::string Address::text() const {
@@ -142,11 +142,11 @@ ConnectResult connect(const Address& target) noexcept {
                            ? tcp_address(target.host_or_path, target.port, address)
                            : unix_address(target.host_or_path, address);
     if (!valid) {
-        return {Connect::kFailed, UniqueFd(), EINVAL};
+        return {.outcome = Connect::kFailed, .fd = UniqueFd(), .error = EINVAL};
     }
     UniqueFd fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd.valid()) {
-        return {Connect::kFailed, UniqueFd(), errno};
+        return {.outcome = Connect::kFailed, .fd = UniqueFd(), .error = errno};
     }
     if (target.kind == SocketKind::kTcp) {
         disable_nagle(fd.get());
@@ -156,12 +156,14 @@ ConnectResult connect(const Address& target) noexcept {
         result = ::connect(fd.get(), address.get(), address.length);
     } while (result < 0 && errno == EINTR);
     if (result == 0) {
-        return {Connect::kDone, std::move(fd), 0};
+        return {.outcome = Connect::kDone, .fd = std::move(fd)};
     }
     if (errno == EINPROGRESS) {
-        return {Connect::kPending, std::move(fd), 0};
+        return {.outcome = Connect::kPending, .fd = std::move(fd)};
     }
-    return {errno == EAGAIN ? Connect::kBusy : Connect::kFailed, UniqueFd(), errno};
+    return {.outcome = errno == EAGAIN ? Connect::kBusy : Connect::kFailed,
+            .fd = UniqueFd(),
+            .error = errno};
 }
 
 int connect_result(int fd) noexcept {
@@ -240,7 +242,7 @@ void enlarge_send_buffer(int fd, int bytes) noexcept {
 }
 
 void reset_on_close(int fd) noexcept {
-    const linger abort{1, 0};
+    const linger abort{.l_onoff = 1, .l_linger = 0};
     ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
 }
 

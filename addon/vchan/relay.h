@@ -6,7 +6,7 @@
 // when the target has ended and the peer has read everything. As client we keep it after an
 // end-of-file of the local program, for the answer, until the peer ends it or the program is gone.
 //
-// What the peer can write: the control page and the ring it produces into; see link/channel.h.
+// What the peer can write: the control page and the ring it produces into; see channel/channel.h.
 #pragma once
 
 #include <algorithm>

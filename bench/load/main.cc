@@ -21,7 +21,7 @@ namespace {
 
 using namespace load;
 
-constexpr const Mode* kModes[] = {&kThroughput, &kRoundTrip, &kConnections, &kIdle, &kChatty};
+constexpr const Mode* kModes[] = {&kThroughput, &kRoundTrip, &kConnections, &kIdle, &kInteractive};
 
 const Mode* mode_named(const std::string& name) {
     for (const Mode* mode : kModes) {

@@ -32,6 +32,6 @@ extern const Mode kThroughput;
 extern const Mode kRoundTrip;
 extern const Mode kConnections;
 extern const Mode kIdle;
-extern const Mode kChatty;
+extern const Mode kInteractive;
 
 }  // namespace load

@@ -14,7 +14,7 @@ inline std::vector<pump::HypervisorHandles> hypervisor_handles(
     unsigned pumps, const std::function<hypervisor::Hypervisor()>& connect) {
     std::vector<pump::HypervisorHandles> result;
     for (unsigned i = 0; i < pumps; ++i) {
-        result.push_back({connect(), hypervisor::make_self_hypervisor()});
+        result.push_back({.hypervisor = connect(), .self = hypervisor::make_self_hypervisor()});
     }
     return result;
 }

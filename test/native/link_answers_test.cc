@@ -138,7 +138,7 @@ void beside_an_interactive_stream() {
         CHECK(Peer::until([&] { return stage.peer->used() > 0; }));
         stage.pump->listen(stage.link, {"svc", 0}, sys::SocketKind::kUnix,
                            sys::listen_unix(path, 0600, kSame, kSame));
-        const auto chatty = dial(path);
+        const auto interactive = dial(path);
         const auto bulk = dial(path);
         const std::uint32_t before = stage.peer->used();
         CHECK(::send(bulk.get(), "x", 1, 0) == 1);
@@ -148,7 +148,7 @@ void beside_an_interactive_stream() {
         CHECK(stage.peer->was_read());
         const std::uint32_t quiet = stage.peer->used();
         const auto start = Clock::now();
-        CHECK(::send(chatty.get(), "y", 1, 0) == 1);
+        CHECK(::send(interactive.get(), "y", 1, 0) == 1);
         CHECK(Peer::until([&] { return stage.peer->used() >= quiet + 32; }));
         std::thread writer([&] {
             const std::string data(4 << 20, 'b');

@@ -101,7 +101,7 @@ void each_fault_ends_its_link_only(Role role) {
     CHECK(round_trip(stage.victim.dir + "/svc", 100'000, 1));
 }
 
-// Only the granter may offer lanes.
+// Only the server may offer lanes.
 void a_lane_from_the_client() {
     Stage stage;
     const std::string detail =
@@ -140,7 +140,7 @@ void impossible_indices_and_live_bytes(Role role) {
 
 int main() {
     for (const Role role : {Role::kServer, Role::kClient}) {
-        const std::string by = role == Role::kServer ? "granter: " : "mapper: ";
+        const std::string by = role == Role::kServer ? "server: " : "client: ";
         tap::test((by + "each fault ends its link with its reason, and nothing else").c_str(),
                   [role] { each_fault_ends_its_link_only(role); });
         tap::test((by + "impossible indices and live bytes").c_str(),

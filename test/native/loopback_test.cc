@@ -42,7 +42,9 @@ class TestMachine {
     [[nodiscard]] Hypervisor connect(DomId domain) const {
         return loopback::connect_loopback(dir(domain));
     }
-    [[nodiscard]] Domains domains() const { return {kA, connect(kA), kB, connect(kB)}; }
+    [[nodiscard]] Domains domains() const {
+        return {.a_domid = kA, .a = connect(kA), .b_domid = kB, .b = connect(kB)};
+    }
     [[nodiscard]] std::string dir(DomId domain) const {
         return temp.path + "/" + std::to_string(domain);
     }
@@ -211,7 +213,7 @@ void run_destroy() {
 
 void run_limits() {
     tap::test("grants, event channels and mappings of a grant are limited", [] {
-        TestMachine m({.grants = {4, 2}, .ports_per_domain = 3});
+        TestMachine m({.grants = {.pages = 4, .maps_per_grant = 2}, .ports_per_domain = 3});
         Domains d = m.domains();
         const auto shared = d.a.memory->share(kB, 4, Access::kReadOnly, nullptr);
         CHECK(errno_of([&] { d.a.memory->share(kB, 1, Access::kReadOnly, nullptr); }) == ENOSPC);
@@ -225,7 +227,7 @@ void run_limits() {
         CHECK(errno_of([&] { d.a.doorbells->allocate_unbound(kB); }) == ENOSPC);
     });
     tap::test("unshared pages count while a peer maps them", [] {
-        TestMachine m({.grants = {1, 64}});
+        TestMachine m({.grants = {.pages = 1, .maps_per_grant = 64}});
         Domains d = m.domains();
         auto shared = d.a.memory->share(kB, 1, Access::kReadOnly, nullptr);
         auto mapped = d.b.memory->map(kA, shared->refs(), Access::kReadOnly, nullptr);

@@ -73,7 +73,8 @@ class Peer {
         return send(FrameType::kHello, 0, bytes_of(hello));
     }
     bool open(std::uint32_t stream, std::uint16_t service_port) {
-        return send(FrameType::kOpen, stream, bytes_of(abi::Open{service_port, 0}));
+        return send(FrameType::kOpen, stream,
+                    bytes_of(abi::Open{.port = service_port, .name_length = 0}));
     }
     bool open(std::uint32_t stream, const std::string& name) {
         const abi::Open open{0, static_cast<std::uint16_t>(name.size())};

@@ -25,7 +25,7 @@ void restarts(unsigned pumps) {
     hypervisor::loopback::Machine machine{{}};
     Domain guest(machine, root.path, 3, link::Timings{}.longest_poll, pumps);
     auto hub = std::make_unique<Domain>(machine, root.path, 0, link::Timings{}.longest_poll, pumps);
-    const std::size_t largest = channel::pages_for(abi::kMaxOrder);
+    const std::size_t largest = channel::pages_for(abi::kMaxByteOrder);
     for (int round = 0; round < 20; ++round) {
         const pump::Pump::Offer offer = guest.pump->offer(0, 0);
         const link::LinkId link = hub->pump->connect(3, offer.ring_ref, offer.port);
@@ -48,7 +48,7 @@ void restarts(unsigned pumps) {
 void shares() {
     CHECK(channel::ring_order_for(1024) == 20);
     CHECK(channel::ring_order_for(1024 - channel::pages_for(20)) == 18);
-    CHECK(channel::ring_order_for(0) == abi::kMinOrder);
+    CHECK(channel::ring_order_for(0) == abi::kMinByteOrder);
 }
 
 }  // namespace

@@ -105,7 +105,8 @@ struct Pair {
 };
 
 inline sys::UniqueFd dial(const std::string& path) {
-    sys::ConnectResult result = sys::connect({sys::SocketKind::kUnix, path, 0});
+    sys::ConnectResult result =
+        sys::connect({.kind = sys::SocketKind::kUnix, .host_or_path = path});
     CHECK(result.outcome == sys::Connect::kDone);
     return std::move(result.fd);
 }

@@ -54,8 +54,9 @@ void run_stock() {
         Pair pair;
         Stock server(pair);
         auto& page = server.page;
-        page.left = {4'000, 4'000};
-        page.right = {7'000, 7'005};  // 5 bytes that nobody read: not for the next client
+        page.left = {.cons = 4'000, .prod = 4'000};
+        page.right = {.cons = 7'000,
+                      .prod = 7'005};  // 5 bytes that nobody read: not for the next client
         page.cli_live = abi::kGone;
         const auto program = dial(pair.path);
         write_all(program.get(), "again");

@@ -6,6 +6,9 @@
 int main() {
     using namespace xsock::hypervisor;
     contract::map_errors() = {EINVAL, EINVAL};
-    contract::run([] { return contract::Domains{0, xen::connect_xen(), 0, xen::connect_xen()}; });
+    contract::run([] {
+        return contract::Domains{
+            .a_domid = 0, .a = xen::connect_xen(), .b_domid = 0, .b = xen::connect_xen()};
+    });
     return tap::done();
 }

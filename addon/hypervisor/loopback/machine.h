@@ -24,7 +24,7 @@ namespace xsock::hypervisor::loopback {
 
 // The defaults are those of Xen and Linux, so that what works here works there.
 struct MachineLimits {
-    GrantLimits grants{1024, 64};
+    GrantLimits grants{.pages = 1024, .maps_per_grant = 64};
     std::size_t ports_per_domain = 1016;
     std::size_t connections_per_domain = 256;
 };

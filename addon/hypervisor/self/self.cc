@@ -31,7 +31,7 @@ class SelfDoorbells final : public Doorbells {
         }
         const EventChannelPort port = next_++;
         it->second.other = port;
-        ports_[port] = Port{peer_port, false, false};
+        ports_[port] = Port{.other = peer_port};
         set_pending(port);
         return port;
     }
@@ -162,7 +162,8 @@ class SelfShared final : public SharedPages {
           notifier_(doorbells, block_, notify) {
         for (std::size_t page = 0; page < pages; ++page) {
             refs_.push_back(table_->next);
-            table_->grants[table_->next++] = {block_, page * kPageSize, access};
+            table_->grants[table_->next++] = {
+                .block = block_, .offset = page * kPageSize, .access = access};
         }
     }
     SelfShared(const SelfShared&) = delete;
@@ -239,7 +240,7 @@ class SelfMemory final : public GrantedMemory {
 Hypervisor make_self_hypervisor() {
     auto doorbells = std::make_unique<SelfDoorbells>();
     auto memory = std::make_unique<SelfMemory>(*doorbells);
-    return {std::move(memory), std::move(doorbells)};
+    return {.memory = std::move(memory), .doorbells = std::move(doorbells)};
 }
 
 }  // namespace xsock::hypervisor

@@ -6,7 +6,7 @@
 namespace xsock::hypervisor::xen {
 
 Hypervisor connect_xen() {
-    return {open_memory(), open_doorbells()};
+    return {.memory = open_memory(), .doorbells = open_doorbells()};
 }
 
 }  // namespace xsock::hypervisor::xen

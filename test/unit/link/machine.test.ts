@@ -331,7 +331,7 @@ class Model {
       const id = link(this.#next++);
       side.open.set(id, granted[1]);
       this.#feed(side, { kind: 'connected', ticket, link: id });
-      const granterInstance = this.server.instance;
+      const serverInstance = this.server.instance;
       this.pending.push(() => {
         if (this.server.open.has(granted[0])) {
           this.#feed(this.server, { kind: 'link-up', link: granted[0], instance });
@@ -339,7 +339,7 @@ class Model {
       });
       this.pending.push(() => {
         if (side.open.has(id)) {
-          this.#feed(side, { kind: 'link-up', link: id, instance: granterInstance });
+          this.#feed(side, { kind: 'link-up', link: id, instance: serverInstance });
         }
       });
     });

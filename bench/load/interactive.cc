@@ -48,7 +48,7 @@ Latencies chat(const Options& options) {
     const double end = begin + options.seconds;
     for (double before = now(); before < end;) {
         if (!send_all(stream.get(), buffer) || !receive_all(stream.get(), buffer)) {
-            throw std::runtime_error("the chatty stream has ended early");
+            throw std::runtime_error("the interactive stream has ended early");
         }
         const double after = now();
         if (before >= begin) {
@@ -82,7 +82,7 @@ std::string measure(const Options& options, Shared&) {
 
 }  // namespace
 
-const Mode kChatty{"chatty", "round trips of --size alone, then beside a bulk stream", serve,
-                   measure};
+const Mode kInteractive{"interactive", "round trips of --size alone, then beside a bulk stream",
+                        serve, measure};
 
 }  // namespace load
