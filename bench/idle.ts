@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../daemon/errors.js';
 import { holding, measure } from './load.js';
 import type { Say } from './options.js';
-import type { Peer, Way } from './peers/peer.js';
+import type { Peer, Route } from './peers/peer.js';
 import type { Placement } from './placement.js';
 import type { AtRest, Idle, Results } from './results.js';
 import { Session } from './session.js';
@@ -20,16 +20,16 @@ const IDLE_MS = 2000;
 /** Descriptors that are no connections. */
 const RESERVED = 100;
 
-async function measureIdle(way: Way, placement: Placement, connections: number): Promise<Idle> {
+async function measureIdle(route: Route, placement: Placement, connections: number): Promise<Idle> {
   // The first connection of a process is not what one more costs.
-  await measure(way, placement, ['roundtrip', '--seconds', '0.05', '--warm-up', '0']);
-  const before = memoryOf(way.pids);
-  return holding(way, placement, connections, async () => {
+  await measure(route, placement, ['roundtrip', '--seconds', '0.05', '--warm-up', '0']);
+  const before = memoryOf(route.pids);
+  return holding(route, placement, connections, async () => {
     await sleep(SETTLE_MS);
-    const bytes = memoryOf(way.pids) - before;
-    const cpu = cpuSeconds(way.pids);
+    const bytes = memoryOf(route.pids) - before;
+    const cpu = cpuSeconds(route.pids);
     await sleep(IDLE_MS);
-    const used = cpuSeconds(way.pids) - cpu;
+    const used = cpuSeconds(route.pids) - cpu;
     return {
       connections,
       bytesEach: Math.max(0, bytes) / connections,
@@ -56,11 +56,11 @@ export async function measureAllIdle(
     for (const count of counts.filter(count => count <= (peer.maxIdle ?? count))) {
       const session = new Session(await mkdtemp(join(tmpdir(), 'xsb-')), placement, results, say);
       try {
-        const way = await session.way(peer);
-        if (way === null) continue;
-        if (peer.id === 'xsock') results.atRest ??= await measureAtRest(way);
+        const route = await session.route(peer);
+        if (route === null) continue;
+        if (peer.id === 'xsock') results.atRest ??= await measureAtRest(route);
         results.idle[`${peer.id}/${count}`] = await measureIdle(
-          way,
+          route,
           placement,
           possible(peer, count),
         );
@@ -77,7 +77,7 @@ export async function measureAllIdle(
 const REST_MS = 30_000;
 
 /** The larger of the two daemons, and Node with nothing to do. */
-async function measureAtRest(way: Way): Promise<AtRest> {
+async function measureAtRest(route: Route): Promise<AtRest> {
   const empty = spawn(process.execPath, ['-e', 'console.log(); setInterval(() => {}, 1e6)'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     // Leads a group, as usage.ts expects.
@@ -87,7 +87,7 @@ async function measureAtRest(way: Way): Promise<AtRest> {
   await sleep(REST_MS);
   try {
     const node = residentOf([empty.pid ?? 0]);
-    return { daemon: Math.max(...way.pids.map(pid => residentOf([pid]))), node };
+    return { daemon: Math.max(...route.pids.map(pid => residentOf([pid]))), node };
   } finally {
     empty.kill();
   }

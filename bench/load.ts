@@ -1,10 +1,10 @@
-/** Runs the load generator (load/, C++) through one way. */
+/** Runs the load generator (load/, C++) through one route. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Way } from './peers/peer.js';
+import type { Route } from './peers/peer.js';
 import type { Placement } from './placement.js';
 
 const FOLDER = fileURLToPath(new URL('../../bench/load', import.meta.url));
@@ -18,11 +18,11 @@ export async function buildLoad(): Promise<void> {
   await run('make', ['-s', '-C', FOLDER]);
 }
 
-function argumentsOf(way: Way, placement: Placement, mode: readonly string[]): string[] {
+function argumentsOf(route: Route, placement: Placement, mode: readonly string[]): string[] {
   const { clientCpu, serverCpu } = placement;
   return [
     ...mode,
-    ...['--listen', way.listen, '--dial', way.dial],
+    ...['--listen', route.listen, '--dial', route.dial],
     ...(clientCpu === undefined ? [] : ['--client-cpu', String(clientCpu)]),
     ...(serverCpu === undefined ? [] : ['--server-cpu', String(serverCpu)]),
   ];
@@ -30,11 +30,11 @@ function argumentsOf(way: Way, placement: Placement, mode: readonly string[]): s
 
 /** Runs a mode to its end; what it has printed. */
 export async function measure(
-  way: Way,
+  route: Route,
   placement: Placement,
   mode: readonly string[],
 ): Promise<Record<string, unknown>> {
-  const { stdout } = await run(LOAD, argumentsOf(way, placement, mode), {
+  const { stdout } = await run(LOAD, argumentsOf(route, placement, mode), {
     timeout: TIMEOUT_MS,
     killSignal: 'SIGKILL',
   }).catch((error: Error & { stderr?: string }) => {
@@ -46,13 +46,15 @@ export async function measure(
 
 /** Holds idle connections while `meanwhile` runs. */
 export async function holding<T>(
-  way: Way,
+  route: Route,
   placement: Placement,
   connections: number,
   meanwhile: () => Promise<T>,
 ): Promise<T> {
   const mode = ['idle', '--count', String(connections)];
-  const child = spawn(LOAD, argumentsOf(way, placement, mode), { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(LOAD, argumentsOf(route, placement, mode), {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   let errors = '';
   child.stderr.on('data', (chunk: Buffer) => {
     errors += String(chunk);

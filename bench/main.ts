@@ -23,14 +23,14 @@ const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 
-/** Where it is not allowed, some ways hold fewer idle connections than others. */
+/** Where it is not allowed, some routes hold fewer idle connections than others. */
 function raiseDescriptorLimit(): void {
   try {
     const limit = `--nofile=${DESCRIPTORS}:${DESCRIPTORS}`;
     execFileSync('prlimit', ['--pid', String(process.pid), limit], { stdio: 'ignore' });
   } catch {
     say(
-      `some ways will hold fewer connections: ulimit -n gives less than ${DESCRIPTORS} descriptors`,
+      `some routes will hold fewer connections: ulimit -n gives less than ${DESCRIPTORS} descriptors`,
     );
   }
 }

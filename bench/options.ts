@@ -5,7 +5,7 @@ import { PEERS } from './peers/all.js';
 
 export const USAGE = `usage: npm run bench -- [options]
   --quick            once, briefly: two minutes; prints only, writes no files
-  --only A,B         these ways (the plain socket is always measured): ${PEERS.map(peer => peer.id).join(', ')}
+  --only A,B         these routes (the plain socket is always measured): ${PEERS.map(peer => peer.id).join(', ')}
   --placement A,B    one, two, free
   --metric PREFIX    metrics whose names begin so: ${METRICS.map(metric => metric.id).join(', ')}
   --no-idle          without the idle connections

@@ -26,7 +26,7 @@ export interface Results {
   readonly seconds: number;
   /** Ids and titles, in the order of the tables. */
   readonly peers: Readonly<Record<string, string>>;
-  /** Why a way was not measured, by its title. */
+  /** Why a route was not measured, by its title. */
   readonly skipped: Readonly<Record<string, string>>;
   /** `placement/metric/value/peer`. */
   readonly series: Record<string, Series>;

@@ -1,5 +1,5 @@
 /**
- * The ways that are open for one placement. All are open at once, so that each metric is measured
+ * The routes that are open for one placement. All are open at once, so that each metric is measured
  * through one right after the other; one that fails is started anew, for the next metric.
  */
 import { mkdir, rm } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { messageOf } from '../daemon/errors.js';
 import { measure } from './load.js';
 import type { Metric } from './metrics.js';
 import type { Options, Say } from './options.js';
-import type { Peer, Way } from './peers/peer.js';
+import type { Peer, Route } from './peers/peer.js';
 import type { Placement } from './placement.js';
 import { type Results, seriesKey } from './results.js';
 import { cpuSeconds } from './usage.js';
@@ -18,7 +18,7 @@ export class Session {
   readonly #placement: Placement;
   readonly #results: Results;
   readonly #say: Say;
-  readonly #open = new Map<Peer, Way>();
+  readonly #open = new Map<Peer, Route>();
   #opened = 0;
 
   constructor(directory: string, placement: Placement, results: Results, say: Say) {
@@ -28,8 +28,8 @@ export class Session {
     this.#say = say;
   }
 
-  /** The way of a peer, started if it is not there or has ended by itself; null, noted as a failure, if it does not start. */
-  async way(peer: Peer): Promise<Way | null> {
+  /** The route of a peer, started if it is not there or has ended by itself; null, noted as a failure, if it does not start. */
+  async route(peer: Peer): Promise<Route | null> {
     const open = this.#open.get(peer);
     if (open !== undefined && !open.ended()) return open;
     await this.close(peer);
@@ -37,9 +37,9 @@ export class Session {
     const directory = join(this.#directory, `${peer.id}${this.#opened}`);
     await mkdir(directory);
     try {
-      const way = await peer.open(directory, this.#placement);
-      this.#open.set(peer, way);
-      return way;
+      const route = await peer.open(directory, this.#placement);
+      this.#open.set(peer, route);
+      return route;
     } catch (error) {
       this.#fail(`${peer.title} (${this.#placement.title}): ${messageOf(error)}`);
       return null;
@@ -48,8 +48,8 @@ export class Session {
 
   /** Measures once, and adds to the series of each value. */
   async measure(peer: Peer, metric: Metric, options: Options): Promise<void> {
-    const way = await this.way(peer);
-    const numbers = way === null ? null : await this.#numbers(peer, way, metric, options);
+    const route = await this.route(peer);
+    const numbers = route === null ? null : await this.#numbers(peer, route, metric, options);
     for (const value of metric.values) {
       if (value.ofProxies && peer.id === 'plain') continue;
       const key = seriesKey(this.#placement.id, metric.id, value.id, peer.id);
@@ -60,20 +60,20 @@ export class Session {
 
   async #numbers(
     peer: Peer,
-    way: Way,
+    route: Route,
     metric: Metric,
     options: Options,
   ): Promise<Map<string, number> | null> {
     const times = ['--seconds', String(options.seconds), '--warm-up', String(options.warmUp)];
     try {
-      const before = cpuSeconds(way.pids);
-      const json = await measure(way, this.#placement, [...metric.load, ...times]);
-      const answer = { json, cpu: cpuSeconds(way.pids) - before };
+      const before = cpuSeconds(route.pids);
+      const json = await measure(route, this.#placement, [...metric.load, ...times]);
+      const answer = { json, cpu: cpuSeconds(route.pids) - before };
       return new Map(metric.values.map(value => [value.id, value.read(answer)]));
     } catch (error) {
       const reason = messageOf(error).trim();
       this.#fail(`${peer.title} (${this.#placement.title}), ${metric.title}: ${reason}`);
-      this.#say(way.tails().trim());
+      this.#say(route.tails().trim());
       await this.close(peer);
       return null;
     }
@@ -86,9 +86,9 @@ export class Session {
   }
 
   async close(peer: Peer): Promise<void> {
-    const way = this.#open.get(peer);
+    const route = this.#open.get(peer);
     this.#open.delete(peer);
-    await way?.stop();
+    await route?.stop();
   }
 
   async end(): Promise<void> {

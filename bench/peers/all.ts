@@ -1,4 +1,4 @@
-/** Every way that is measured, the limit first. */
+/** Every route that is measured, the limit first. */
 import { haproxy } from './haproxy.js';
 import { nginx } from './nginx.js';
 import { node } from './node.js';

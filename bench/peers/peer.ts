@@ -1,4 +1,4 @@
-/** A way to join two UNIX sockets, as a pair of proxies: client -> front -> hop -> target <- server. */
+/** A route between two UNIX sockets, as a pair of proxies: client -> front -> hop -> target <- server. */
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { Placement } from '../placement.js';
@@ -13,7 +13,7 @@ export interface Need {
 }
 
 /** One that runs. */
-export interface Way {
+export interface Route {
   /** Where clients connect. */
   readonly dial: string;
   /** Where the server listens. */
@@ -38,7 +38,7 @@ export interface Peer {
   /** Connections that it is asked to hold idle at most; it would take more memory than it is worth. */
   readonly maxIdle?: number;
   /** Starts it in an empty directory; resolves when it can be used. */
-  open(directory: string, placement: Placement): Promise<Way>;
+  open(directory: string, placement: Placement): Promise<Route>;
 }
 
 const EXTRA_FOLDERS = ['/usr/sbin', '/sbin'];
@@ -72,7 +72,7 @@ export async function openPair(
   near: ProxyCommand,
   far: ProxyCommand = near,
   hop = join(directory, 'hop'),
-): Promise<Way> {
+): Promise<Route> {
   const front = join(directory, 'front');
   const target = join(directory, 'target');
   const started: Started[] = [];

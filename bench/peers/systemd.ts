@@ -27,17 +27,17 @@ export const systemd: Peer = {
   version: [PROXYD, '--version'],
   descriptors: 2,
   async open(directory, placement) {
-    const way = await openPair(directory, placement, async (listen, target) => [
+    const route = await openPair(directory, placement, async (listen, target) => [
       ...['systemd-socket-activate', '-l', listen],
       ...[PROXYD, '--connections-max=40000', target],
     ]);
     try {
       // The socket's path is there before anybody listens, and the first connection starts the proxies.
-      await until('both proxies run', [], () => closedByBoth(way.dial));
+      await until('both proxies run', [], () => closedByBoth(route.dial));
     } catch (error) {
-      await way.stop();
+      await route.stop();
       throw error;
     }
-    return way;
+    return route;
   },
 };

@@ -41,16 +41,16 @@ Written by \`npm run bench\` on ${results.date}; do not edit. The numbers behind
 [performance-profile.md](performance-profile.md); how it is between real domains, beside vchan-socket-proxy and
 TCP over netfront and netback, and which of those targets are missed, in [performance-xen.md](performance-xen.md).
 
-Every way to join two UNIX sockets is a *pair* of proxies, as it has to be between two domains: client,
+Every route between two UNIX sockets is a *pair* of proxies, as it has to be between two domains: client,
 proxy, a carrier, proxy, server. The plain socket, with nothing in between, is the limit. xsock runs as it
 is installed, two daemons on a loopback machine: the pages and the doorbells are those of a memfd and
 sockets, everything else is what runs on Xen.
 
-Medians of ${results.repetitions} repetitions of ${results.seconds} s, all ways one after the other in each. In brackets, and
+Medians of ${results.repetitions} repetitions of ${results.seconds} s, all routes one after the other in each. In brackets, and
 in the targets: the ratio to the plain socket **of the same repetition**, which says more than the absolute
 number on any machine that does something else as well. All processes are of one session, so of one
 scheduling group (\`autogroup\` in sched(7)): what the groups of a desktop or of a service manager cost
-comes on top, for every way. The two streams of *interactive beside bulk* share nothing on a plain socket but
+comes on top, for every route. The two streams of *interactive beside bulk* share nothing on a plain socket but
 the CPU.
 
 ![ratios to a plain socket, one CPU](performance.svg)

@@ -1,4 +1,4 @@
-/** The plot: for each metric a group of bars, a bar for each way, its length the ratio to the plain socket. */
+/** The plot: for each metric a group of bars, a bar for each route, its length the ratio to the plain socket. */
 import { metricById } from '../metrics.js';
 import type { Results } from '../results.js';
 import { ratioOf } from '../statistics.js';
@@ -63,17 +63,17 @@ ${this.#parts.join('\n')}
 }
 
 function drawPanel(drawing: Drawing, results: Results, placement: string, panel: Panel): void {
-  const ways = Object.entries(results.peers).filter(([id]) => id !== 'plain');
+  const routes = Object.entries(results.peers).filter(([id]) => id !== 'plain');
   const value = (metric: string, id: string) =>
     ratioOf(results, placement, metric, panel.value, id) ?? 0;
-  const longest = Math.max(1, ...panel.metrics.flatMap(m => ways.map(([id]) => value(m, id))));
+  const longest = Math.max(1, ...panel.metrics.flatMap(m => routes.map(([id]) => value(m, id))));
   const scale = (WIDTH - LABELS - NUMBERS) / longest;
   drawing.text(10, panel.title, 'font-weight="bold" font-size="13"');
   drawing.y += BAR + GAP;
   for (const metric of panel.metrics) {
     const top = drawing.y - BAR;
     drawing.text(10, metricById(metric).title);
-    for (const [id, title] of ways) {
+    for (const [id, title] of routes) {
       const ratio = value(metric, id);
       drawing.text(LABELS - 8, title, 'text-anchor="end"');
       drawing.bar(ratio * scale, id === 'xsock' ? OWN_COLOUR : COLOUR);

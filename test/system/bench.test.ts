@@ -19,30 +19,30 @@ await buildLoad();
 
 for (const peer of [plain, node, xsock] as readonly Peer[]) {
   t.test(`${peer.title}: every metric has values`, async t => {
-    const way = await peer.open(temporaryDirectory(t), placement);
-    t.teardown(() => way.stop());
+    const route = await peer.open(temporaryDirectory(t), placement);
+    t.teardown(() => route.stop());
     for (const metric of METRICS) {
-      const before = cpuSeconds(way.pids);
-      const json = await measure(way, placement, [...metric.load, ...BRIEFLY]);
-      const answer = { json, cpu: cpuSeconds(way.pids) - before };
+      const before = cpuSeconds(route.pids);
+      const json = await measure(route, placement, [...metric.load, ...BRIEFLY]);
+      const answer = { json, cpu: cpuSeconds(route.pids) - before };
       for (const value of metric.values) {
         t.ok(value.ofProxies || value.read(answer) > 0, `${metric.id}: ${value.id}`);
       }
-      if (way.pids.length > 0) t.ok(answer.cpu > 0, `${metric.id}: CPU time`);
+      if (route.pids.length > 0) t.ok(answer.cpu > 0, `${metric.id}: CPU time`);
     }
-    const held = await holding(way, placement, 100, async () => memoryOf(way.pids));
-    t.equal(held > 0, way.pids.length > 0);
+    const held = await holding(route, placement, 100, async () => memoryOf(route.pids));
+    t.equal(held > 0, route.pids.length > 0);
   });
 }
 
 t.test('a contender that does not connect is an error that names it', async t => {
   const path = join(temporaryDirectory(t), 'nobody');
-  const way = await plain.open(temporaryDirectory(t), placement);
-  await t.rejects(measure({ ...way, dial: path }, placement, ['roundtrip']), {
+  const route = await plain.open(temporaryDirectory(t), placement);
+  await t.rejects(measure({ ...route, dial: path }, placement, ['roundtrip']), {
     message: /nobody: No such file or directory/,
   });
   await t.rejects(
-    holding({ ...way, dial: path }, placement, 1, async () => 0),
+    holding({ ...route, dial: path }, placement, 1, async () => 0),
     {
       message: /nobody: No such file or directory/,
     },

@@ -4,7 +4,7 @@ import { page } from '../../../bench/report/page.js';
 import { plot } from '../../../bench/report/plot.js';
 import type { Results } from '../../../bench/results.js';
 
-/** A run with two ways and little else. */
+/** A run with two routes and little else. */
 const results = (rate: number): Results => ({
   date: '2006-01-02',
   machine: { kernel: '6.1' },
