@@ -36,7 +36,7 @@ Link::~Link() {
     // channel_ is destroyed after this body and releases the pages: their unmap-notify still needs
     // the port, which the pump therefore closes after the link is destroyed.
     for (auto& [stream_id, stream] : streams_) {
-        host_.budget().release(stream->window);
+        host_.budget().release(stream->credit.window());
     }
 }
 
@@ -194,8 +194,9 @@ void Link::tick() {
         if (now >= attempt->give_up_at) {
             refuse(stream, abi::RefuseReason::kTargetUnavailable,
                    attempt->target.text() + ": " +
-                       (stream.stage == Stream::Stage::kRetrying ? "its backlog is full (EAGAIN)"
-                                                                 : "no answer (ETIMEDOUT)"));
+                       (stream.state.phase == stream::Phase::kUnconnected
+                            ? "its backlog is full (EAGAIN)"
+                            : "no answer (ETIMEDOUT)"));
         } else if (now >= attempt->retry_at) {
             try_connect(stream);
         }
@@ -230,10 +231,8 @@ void Link::open(sys::UniqueFd socket, sys::SocketKind kind, const Label& label,
                 note_streams();
                 stream->fd = std::move(socket);
                 stream->kind = kind;
-                stream->unanswered = kind == sys::SocketKind::kUnix;
-                stream->notice = Stream::Notice::kOpen;
-                stream->notice_reason = service_port;
-                become_open(*stream);
+                stream->outbox.open(service_port);
+                attach(*stream, true);
                 return;
             }
         }
@@ -248,7 +247,7 @@ void Link::open(sys::UniqueFd socket, sys::SocketKind kind, const Label& label,
 
 bool Link::terminate(StreamId stream_id) {
     const auto it = streams_.find(stream_id);
-    if (it == streams_.end() || it->second->stage == Stream::Stage::kDone) {
+    if (it == streams_.end() || it->second->over()) {
         return false;
     }
     reset(*it->second, abi::ResetReason::kTerminated, EndReason::kTerminated);
@@ -278,8 +277,8 @@ void Link::down(DownReason reason, std::string detail) {
     state_ = LinkState::kDown;
     for (auto& [stream_id, owned] : streams_) {
         Stream& stream = *owned;
-        const bool complete = peer_believed && stream.stage == Stream::Stage::kOpen &&
-                              stream.peer_ended && !stream.delivered();
+        const bool complete = peer_believed && is_open(stream.state) &&
+                              stream.state.receiving == stream::Receiving::kEnding;
         if (stream.announced) {
             host_.report(StreamClosed{
                 id_, stream.id, stream.direction, *stream.label, EndReason::kLinkDown,
@@ -291,7 +290,7 @@ void Link::down(DownReason reason, std::string detail) {
         if (complete) {
             host_.adopt_orphan(std::move(owned), identity_.peer_domid);
         } else {
-            close_socket(stream, true);
+            close_socket(stream, stream::Event::kLinkDown);
             host_.defer_delete(std::move(owned));
         }
     }

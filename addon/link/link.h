@@ -33,10 +33,6 @@ enum class LinkState : std::uint8_t {
     kDown,      // ended; the pump removes it at the end of the turn
 };
 
-// A new stream starts with a receive window of this many bytes, which doubles as long as the local
-// program keeps up, so that idle and short-lived streams reserve little of the budget.
-inline constexpr std::uint32_t kInitialWindow = 32 * 1024;
-
 // The peer chooses ids of streams: multiplying by a random odd number keeps it from making them
 // collide.
 struct StreamIdHash {
@@ -127,15 +123,16 @@ class Link final : public StreamOwner {
 
     // link_streams.cc
     Stream* add_stream(StreamId id, Direction direction, Label label);
-    Stream& insert(std::unique_ptr<Stream> stream);
+    Stream& insert(StreamId id, Direction direction, Label label, stream::Credit credit);
     void update(Stream& stream);
-    void finish(Stream& stream, EndReason reason);
-    void close_socket(Stream& stream, bool abort);
+    void finish(Stream& stream, stream::Event why, EndReason reason);
+    void close_socket(Stream& stream, stream::Event why);
     void erase(Stream& stream);
     void note_streams() noexcept;
     [[nodiscard]] StreamId next_id() noexcept;
     void start_connecting(Stream& stream, const sys::Address& target);
     void become_open(Stream& stream);
+    void attach(Stream& stream, bool watch);
     void try_connect(Stream& stream);
     void stop_connecting(Stream& stream) noexcept;
     void stop_input(Stream& stream);
@@ -143,7 +140,6 @@ class Link final : public StreamOwner {
     void refuse(Stream& stream, abi::RefuseReason reason, std::string detail);
     void reset(Stream& stream, abi::ResetReason reason, EndReason end);
     void return_credit(Stream& stream, std::size_t delivered);
-    [[nodiscard]] std::uint32_t take_credit(Stream& stream) noexcept;
 
     // link_receive.cc
     bool receive();

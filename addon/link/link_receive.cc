@@ -219,14 +219,16 @@ void Link::handle_stream_frame(const FrameView& frame) {
         stream = it == streams_.end() ? nullptr : it->second.get();
         last_stream_ = stream;
     }
-    const bool known = stream != nullptr && stream->stage != Stream::Stage::kDone;
+    const bool known = stream != nullptr && !stream->over();
     if (!known) {
         // May have crossed with the frame that ended the stream: only its type is checked.
         ++counters_.stale_frames;
     }
     const bool ours = known && stream->direction == Direction::kOutgoing;
-    if (ours && stream->unanswered && frame.header.type != abi::FrameType::kRefuse &&
+    if (known && stream->state.phase == stream::Phase::kUnanswered &&
+        frame.header.type != abi::FrameType::kRefuse &&
         frame.header.type != abi::FrameType::kReset) {
+        stream->apply(stream::Event::kAnswered);
         stream->discard_held();
         if (stream->can_send()) {
             data_.push_back(*stream);
@@ -251,8 +253,7 @@ void Link::handle_stream_frame(const FrameView& frame) {
             break;
         case abi::FrameType::kReset:
             if (known) {
-                stream->notice = Stream::Notice::kNone;
-                finish(*stream, EndReason::kPeerReset);
+                finish(*stream, stream::Event::kPeerReset, EndReason::kPeerReset);
                 erase(*stream);
             }
             break;
@@ -306,7 +307,7 @@ void Link::handle_open(const FrameView& frame) {
     Stream* stream =
         incoming + elsewhere < limit ? add_stream(id, Direction::kIncoming, label) : nullptr;
     if (stream == nullptr) {
-        Stream& refused = insert(std::make_unique<Stream>(*this, id, Direction::kIncoming, label));
+        Stream& refused = insert(id, Direction::kIncoming, label, stream::Credit());
         refuse(refused, abi::RefuseReason::kTooManyStreams, "");
         return;
     }
@@ -325,12 +326,11 @@ void Link::handle_open(const FrameView& frame) {
 
 void Link::handle_data(Stream& stream, const FrameView& frame) {
     const std::size_t length = frame.header.length;
-    if (length > stream.recv_credit || stream.peer_ended) {
-        corrupt(stream.peer_ended ? "DATA after the end of the stream"
-                                  : "DATA beyond the credit given");
+    const bool after_end = peer_ended(stream.state.receiving);
+    if (after_end || !stream.credit.receive(length)) {
+        corrupt(after_end ? "DATA after the end of the stream" : "DATA beyond the credit given");
         return;
     }
-    stream.recv_credit -= static_cast<std::uint32_t>(length);
     stream.bytes_received += length;
     counters_.bytes_received += length;
     if (frame.header.argument != 0) {
@@ -339,27 +339,26 @@ void Link::handle_data(Stream& stream, const FrameView& frame) {
             return;
         }
     }
-    if (stream.write_broken || length == 0) {
+    if (program_stopped(stream.state.receiving) || length == 0) {
         return;
     }
     std::size_t delivered = stream.deliver(frame.payload);
-    if (delivered < length && !stream.write_broken) {
+    if (delivered < length && !program_stopped(stream.state.receiving)) {
         stream.pending.append(frame.payload, delivered);
         delivered += stream.flush();
     }
     return_credit(stream, delivered);
-    if (stream.credit_wanted || stream.write_broken) {
+    if (stream.has_frames()) {
         update(stream);
     }
 }
 
 void Link::handle_credit(Stream& stream, std::uint32_t bytes) {
-    if (stream.send_credit + bytes < bytes) {
+    const bool was_empty = stream.credit.sendable() == 0;
+    if (!stream.credit.add(bytes)) {
         corrupt("credit overflow");
         return;
     }
-    const bool was_empty = stream.send_credit == 0;
-    stream.send_credit += bytes;
     if (was_empty) {
         update(stream);
     }
@@ -371,15 +370,14 @@ void Link::handle_shutdown(Stream& stream, std::uint8_t flags) {
         return;
     }
     if ((flags & abi::kShutdownReceive) != 0) {
-        stream.peer_stopped = true;
-        stream.read_done = true;
+        stream.apply(stream::Event::kPeerStopped);
     }
     if ((flags & abi::kShutdownSend) != 0) {
-        stream.peer_ended = true;
+        stream.apply(stream::Event::kPeerEnded);
         stream.flush();
     }
     // If everything is delivered, update() closes the socket anyway.
-    if (stream.peer_stopped && !stream.delivered()) {
+    if (discards_input(stream.state)) {
         stop_input(stream);
     }
     update(stream);

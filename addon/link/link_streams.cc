@@ -17,7 +17,7 @@ constexpr sys::Duration kConnectTimeout = sys::milliseconds(10'000);
 }  // namespace
 
 void Link::on_stream_ready(Stream& stream) {
-    if (stream.stage == Stream::Stage::kConnecting) {
+    if (stream.state.phase == stream::Phase::kConnecting) {
         const int error = stream.writable ? sys::connect_result(stream.fd.get()) : 0;
         if (error != 0) {
             refuse(
@@ -30,14 +30,14 @@ void Link::on_stream_ready(Stream& stream) {
         }
         return;
     }
-    if (stream.hung_up && stream.unanswered) {
+    if (stream.hung_up()) {
         stream.discard_held();
     }
-    if (stream.tcp() && stream.peer_stopped && stream.readable && !stream.end_seen) {
+    if (stream.tcp() && stream.readable && stream.state.sending == stream::Sending::kStopped) {
         stop_input(stream);
     }
-    if (stream.hung_up && stream.read_done) {
-        stream.shutdown_wanted |= abi::kShutdownReceive;
+    if (stream.hung_up() && stream.state.sending != stream::Sending::kOpen) {
+        stream.note_end_of_output();
     }
     return_credit(stream, stream.flush());
     update(stream);
@@ -48,17 +48,14 @@ void Link::on_output_blocked(Stream& stream) {
 }
 
 Stream* Link::add_stream(StreamId stream_id, Direction direction, Label label) {
-    if (!host_.budget().reserve(kInitialWindow)) {
+    if (!host_.budget().reserve(stream::kInitialWindow)) {
         return nullptr;
     }
-    auto stream = std::make_unique<Stream>(*this, stream_id, direction, std::move(label));
-    stream->window = kInitialWindow;
-    stream->recv_credit = kInitialWindow;
-    stream->send_credit = peer_window_;
-    return &insert(std::move(stream));
+    return &insert(stream_id, direction, std::move(label), stream::Credit(peer_window_));
 }
 
-Stream& Link::insert(std::unique_ptr<Stream> stream) {
+Stream& Link::insert(StreamId stream_id, Direction direction, Label label, stream::Credit credit) {
+    auto stream = std::make_unique<Stream>(*this, stream_id, direction, std::move(label), credit);
     Stream& inserted = *stream;
     inserted.opened_at = host_.now();
     streams_.emplace(inserted.id, std::move(stream));
@@ -86,27 +83,28 @@ StreamId Link::next_id() noexcept {
 void Link::start_connecting(Stream& stream, const sys::Address& target) {
     stream.connecting = std::make_unique<Connecting>(stream, target);
     stream.connecting->give_up_at = host_.now() + kConnectTimeout;
-    stream.stage = Stream::Stage::kRetrying;
     try_connect(stream);
 }
 
-// The socket is connected: watches it, and queues ACCEPT if the peer opened the stream.
+// The target has accepted the connection: queues ACCEPT.
 void Link::become_open(Stream& stream) {
     stop_connecting(stream);
-    const bool watched = stream.stage == Stream::Stage::kConnecting;
-    stream.stage = Stream::Stage::kOpen;
-    if (stream.direction == Direction::kIncoming) {
-        stream.notice = Stream::Notice::kAccept;
-    }
+    const bool watched = stream.state.phase == stream::Phase::kConnecting;
+    stream.apply(stream::Event::kConnected);
+    attach(stream, !watched);
+}
+
+// The socket is connected: the stream carries its bytes from now on.
+void Link::attach(Stream& stream, bool watch) {
     stream.writable = true;
     // A client has usually written by now; a service's first bytes bring an edge.
-    stream.readable = stream.direction == Direction::kOutgoing || watched;
+    stream.readable = stream.direction == Direction::kOutgoing || !watch;
     ++counters_.streams_opened;
     stream.announced = true;
     if (host_.reports_streams()) {
         host_.report(StreamOpened{id_, stream.id, stream.direction, *stream.label});
     }
-    if (!watched) {
+    if (watch) {
         try {
             host_.watch(stream, stream.fd.get(), false);
         } catch (const std::system_error&) {
@@ -115,16 +113,13 @@ void Link::become_open(Stream& stream) {
         }
     }
     return_credit(stream, stream.flush());
-    if (stream.peer_stopped && !stream.delivered()) {
+    if (discards_input(stream.state)) {
         stop_input(stream);
     }
     update(stream);
 }
 
 void Link::stop_input(Stream& stream) {
-    if (stream.stage != Stream::Stage::kOpen || stream.end_seen) {
-        return;
-    }
     stream.readable = false;
     if (!stream.stop_input()) {
         // There may be more to discard. Registering again reports readiness again, in a later turn.
@@ -143,7 +138,7 @@ void Link::try_connect(Stream& stream) {
             become_open(stream);
             return;
         case sys::Connect::kPending:
-            stream.stage = Stream::Stage::kConnecting;
+            stream.apply(stream::Event::kConnectStarted);
             attempt.retry_at = sys::kNever;
             connecting_.push_back(attempt);
             try {
@@ -155,7 +150,6 @@ void Link::try_connect(Stream& stream) {
             }
             return;
         case sys::Connect::kBusy:
-            stream.stage = Stream::Stage::kRetrying;
             attempt.retry_after =
                 std::min(std::max(attempt.retry_after * 2, kFirstRetry), kLongestRetry);
             attempt.retry_at = host_.now() + attempt.retry_after;
@@ -184,9 +178,8 @@ void Link::refuse(Stream& stream, abi::RefuseReason reason, std::string detail) 
                                kRefusals[static_cast<std::uint32_t>(reason) - 1],
                                std::move(detail)});
     stop_connecting(stream);
-    close_socket(stream, true);
-    stream.notice = Stream::Notice::kRefuse;
-    stream.notice_reason = static_cast<std::uint32_t>(reason);
+    close_socket(stream, stream::Event::kRefuse);
+    stream.outbox.refuse(reason);
     update(stream);
 }
 
@@ -200,42 +193,29 @@ void Link::handle_refuse(Stream& stream, std::uint32_t reason) {
     stream.announced = false;
     host_.report(StreamRefused{id_, stream.id, stream.direction, *stream.label,
                                static_cast<Refusal>(reason - 1), "", stream.cut_off_program()});
-    stream.notice = Stream::Notice::kNone;
-    if (stream.unanswered && stream.held == 0) {
+    if (stream.holds_input() && stream.held == 0) {
         host_.await_first_bytes(std::move(stream.fd), identity_.peer_domid);
     }
-    close_socket(stream, true);
+    close_socket(stream, stream::Event::kPeerRefused);
     erase(stream);
 }
 
 void Link::reset(Stream& stream, abi::ResetReason reason, EndReason end) {
-    finish(stream, end);
-    stream.notice = Stream::Notice::kReset;
-    stream.notice_reason = static_cast<std::uint32_t>(reason);
+    finish(stream, stream::Event::kReset, end);
+    stream.outbox.reset(reason);
     update(stream);
 }
 
 // Puts the stream into the send lists that its state calls for, and ends it once both directions
 // have.
 void Link::update(Stream& stream) {
-    if (stream.stage == Stream::Stage::kDone) {
+    if (stream.over()) {
         stream.has_frames() ? frames_.push_back(stream) : erase(stream);
         host_.schedule(*this);
         return;
     }
-    if (stream.write_broken) {
-        // The program takes no more, but what it has sent must still reach the peer.
-        stream.shutdown_wanted |= abi::kShutdownReceive;
-    }
-    constexpr std::uint8_t kBoth = abi::kShutdownSend | abi::kShutdownReceive;
-    const bool peer_closed = stream.peer_ended && stream.peer_stopped && stream.delivered();
-    const bool we_closed = stream.shutdown_sent == kBoth;
-    const bool both_ended =
-        stream.delivered() && stream.shutdown_wanted == stream.shutdown_sent &&
-        ((stream.shutdown_sent & abi::kShutdownSend) != 0 || stream.peer_stopped);
-    if (stream.stage == Stream::Stage::kOpen && stream.notice == Stream::Notice::kNone &&
-        (peer_closed || we_closed || both_ended)) {
-        finish(stream, EndReason::kClosed);
+    if (stream.outbox.finished(stream.state)) {
+        finish(stream, stream::Event::kFinished, EndReason::kClosed);
         erase(stream);
         return;
     }
@@ -252,7 +232,7 @@ void Link::update(Stream& stream) {
 }
 
 // Ends the stream for the local program; a last frame may still have to be sent.
-void Link::finish(Stream& stream, EndReason reason) {
+void Link::finish(Stream& stream, stream::Event why, EndReason reason) {
     if (stream.announced) {
         stream.announced = false;
         if (reason != EndReason::kClosed || host_.reports_streams()) {
@@ -261,23 +241,21 @@ void Link::finish(Stream& stream, EndReason reason) {
                                       reason == EndReason::kClosed ? 0 : stream.cut_off_program()});
         }
     }
-    close_socket(stream, reason != EndReason::kClosed);
+    close_socket(stream, why);
 }
 
-void Link::close_socket(Stream& stream, bool abort) {
-    stream.stage = Stream::Stage::kDone;
-    stream.shutdown_wanted = stream.shutdown_sent;
-    stream.credit_wanted = false;
+void Link::close_socket(Stream& stream, stream::Event why) {
+    stream.apply(why);
     stream.pending.clear();
-    host_.budget().release(std::exchange(stream.window, 0));
+    host_.budget().release(stream.credit.close());
     data_.remove(stream);
     stop_connecting(stream);
     if (!stream.fd.valid()) {
         return;
     }
-    if (stream.tcp() && abort) {
+    if (stream.tcp() && why != stream::Event::kFinished) {
         sys::reset_on_close(stream.fd.get());
-    } else if (stream.tcp() && !stream.end_seen) {
+    } else if (stream.tcp() && !program_ended(stream.state.sending)) {
         host_.linger(std::move(stream.fd), identity_.peer_domid);
         return;
     }
@@ -289,7 +267,6 @@ void Link::erase(Stream& stream) {
     frames_.remove(stream);
     data_.remove(stream);
     stop_connecting(stream);
-    host_.budget().release(std::exchange(stream.window, 0));
     if (last_stream_ == &stream) {
         last_stream_ = nullptr;
     }
@@ -305,34 +282,13 @@ void Link::erase(Stream& stream) {
     }
 }
 
-// `delivered` more bytes have been passed to the local program. Credit is returned half a window at
-// a time; the window grows while the program keeps up and the budget allows it.
+// `delivered` more bytes have been passed to the local program.
 void Link::return_credit(Stream& stream, std::size_t delivered) {
-    stream.consumed += static_cast<std::uint32_t>(delivered);
-    stream.stalled = stream.stalled || !stream.pending.empty();
-    if (stream.peer_ended || stream.stage == Stream::Stage::kDone ||
-        stream.consumed < stream.window / 2) {
-        return;
+    if (stream.over() || peer_ended(stream.state.receiving)) {
+        return;  // the peer has no use for credit
     }
-    const std::uint32_t largest = host_.limits().memory_per_stream;
-    if (!stream.stalled && stream.window < largest) {
-        const std::uint32_t growth = std::min(stream.window, largest - stream.window);
-        if (host_.budget().reserve(growth)) {
-            stream.window += growth;
-            stream.consumed += growth;
-        }
-    }
-    stream.stalled = !stream.pending.empty();
-    stream.credit_wanted = true;
-}
-
-std::uint32_t Link::take_credit(Stream& stream) noexcept {
-    if (!stream.credit_wanted) {
-        return 0;
-    }
-    stream.credit_wanted = false;
-    stream.recv_credit += stream.consumed;
-    return std::exchange(stream.consumed, 0);
+    stream.credit.deliver(delivered, !stream.pending.empty(), host_.limits().memory_per_stream,
+                          [this](std::uint32_t bytes) { return host_.budget().reserve(bytes); });
 }
 
 }  // namespace xsock::link

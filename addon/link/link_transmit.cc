@@ -111,7 +111,7 @@ bool Link::send_link_frames() {
         hello.version_max = abi::kVersionMax;
         hello.domid = identity_.domid;
         hello.peer_domid = identity_.peer_domid;
-        hello.initial_window = kInitialWindow;
+        hello.initial_window = stream::kInitialWindow;
         hello.features = identity_.features.bits();
         std::memcpy(hello.instance, identity_.instance.data(), sizeof hello.instance);
         hello.max_payload = abi::kMaxPayload;
@@ -184,14 +184,14 @@ bool Link::send_services_part() {
 
 // Sends every frame that this stream has queued, except DATA. False: no space in the ring.
 bool Link::send_stream_frames(Stream& stream) {
-    switch (stream.notice) {
-        case Stream::Notice::kNone:
+    switch (stream.outbox.notice()) {
+        case stream::Notice::kNone:
             break;
-        case Stream::Notice::kOpen: {
-            const bool by_port = stream.notice_reason != 0;
-            const std::string name = by_port ? std::string() : *stream.label;
-            const abi::Open open{static_cast<std::uint16_t>(stream.notice_reason),
-                                 static_cast<std::uint16_t>(name.size())};
+        case stream::Notice::kOpen: {
+            const std::uint16_t port = stream.outbox.service_port();
+            const std::string name = port != 0 ? std::string() : *stream.label;
+            const abi::Open open{.port = port,
+                                 .name_length = static_cast<std::uint16_t>(name.size())};
             std::byte payload[sizeof open + abi::kMaxServiceName];
             std::memcpy(payload, &open, sizeof open);
             std::memcpy(payload + sizeof open, name.data(), name.size());
@@ -201,35 +201,35 @@ bool Link::send_stream_frames(Stream& stream) {
             }
             break;
         }
-        case Stream::Notice::kAccept:
+        case stream::Notice::kAccept:
             if (!send_frame(abi::FrameType::kAccept, 0, stream.id, 0)) {
                 return false;
             }
             break;
-        case Stream::Notice::kRefuse:
-            if (!send_frame(abi::FrameType::kRefuse, 0, stream.id, stream.notice_reason)) {
+        case stream::Notice::kRefuse:
+            if (!send_frame(abi::FrameType::kRefuse, 0, stream.id, stream.outbox.reason())) {
                 return false;
             }
             break;
-        case Stream::Notice::kReset:
-            if (!send_frame(abi::FrameType::kReset, 0, stream.id, stream.notice_reason)) {
+        case stream::Notice::kReset:
+            if (!send_frame(abi::FrameType::kReset, 0, stream.id, stream.outbox.reason())) {
                 return false;
             }
             break;
     }
-    stream.notice = Stream::Notice::kNone;
-    if (stream.credit_wanted) {
+    stream.outbox.notice_sent();
+    if (stream.credit.due()) {
         if (channel_.producer().space() < sizeof(abi::FrameHeader)) {
             blocked_on_space_ = true;
             return false;
         }
-        send_frame(abi::FrameType::kCredit, 0, stream.id, take_credit(stream));
+        send_frame(abi::FrameType::kCredit, 0, stream.id, stream.credit.take());
     }
-    if (stream.shutdown_wanted != stream.shutdown_sent) {
-        if (!send_frame(abi::FrameType::kShutdown, stream.shutdown_wanted, stream.id, 0)) {
+    if (shutdown_due(stream.state)) {
+        if (!send_frame(abi::FrameType::kShutdown, shutdown_flags(stream.state), stream.id, 0)) {
             return false;
         }
-        stream.shutdown_sent = stream.shutdown_wanted;
+        stream.apply(stream::Event::kShutdownSent);
     }
     return true;
 }
@@ -247,11 +247,11 @@ bool Link::send_data(Stream& stream, std::size_t max_length) {
     constexpr std::size_t kWhole = ~(abi::kFrameAlignment - 1);
     const std::size_t room =
         std::min<std::size_t>({(space - sizeof(abi::FrameHeader)) & kWhole,
-                               peer_max_payload_ & kWhole, stream.send_credit, max_length});
+                               peer_max_payload_ & kWhole, stream.credit.sendable(), max_length});
     ring::Segments target = ring.room(sizeof(abi::FrameHeader), room);
     const std::span<iovec> parts = std::span(target.parts).first(target.count);
-    const sys::TransferResult got = stream.unanswered ? sys::peek(stream.fd.get(), parts)
-                                                      : sys::receive(stream.fd.get(), parts);
+    const sys::TransferResult got = stream.holds_input() ? sys::peek(stream.fd.get(), parts)
+                                                         : sys::receive(stream.fd.get(), parts);
     switch (got.outcome) {
         case sys::Transfer::kWouldBlock:
             stream.readable = false;
@@ -265,7 +265,7 @@ bool Link::send_data(Stream& stream, std::size_t max_length) {
             } else {
                 // The program closed its end with bytes unread; what it wrote before that has been
                 // read.
-                stream.hung_up = true;
+                stream.closed = Stream::Closed::kBoth;
                 stream.note_end_of_input();
             }
             return true;
@@ -281,19 +281,19 @@ bool Link::send_data(Stream& stream, std::size_t max_length) {
                                   0,
                                   0,
                                   stream.id,
-                                  take_credit(stream)};
+                                  stream.credit.take()};
     ring.room(0, sizeof header).copy_from(std::as_bytes(std::span(&header, 1)));
     ring.advance(sizeof header + abi::padded(got.bytes));
     ++counters_.frames_sent;
-    stream.send_credit -= static_cast<std::uint32_t>(got.bytes);
+    stream.credit.spend(static_cast<std::uint32_t>(got.bytes));
     stream.bytes_sent += got.bytes;
-    if (stream.unanswered) {
+    if (stream.holds_input()) {
         stream.held = static_cast<std::uint32_t>(got.bytes);
     }
     counters_.bytes_sent += got.bytes;
     if (got.bytes < room) {
         note_interactive(stream.id, got.bytes);
-        if (!stream.input_ending) {
+        if (stream.closed == Stream::Closed::kNothing) {
             stream.readable = false;  // drained: the next byte brings an edge (EPOLLET)
         } else if (!stream.tcp()) {
             // A UNIX socket's peer that has shut down queues nothing more, and all before was read.

@@ -3,8 +3,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "abi/frame.h"
-
 namespace xsock::link {
 
 namespace {
@@ -18,17 +16,16 @@ constexpr std::size_t kDiscardPerTurn = 1 << 20;
 }  // namespace
 
 void Stream::on_ready(std::uint32_t events) {
-    if (stage == Stage::kDone) {
+    if (over()) {
         return;
     }
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
         readable = true;
     }
-    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
-        input_ending = true;
-    }
     if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
-        hung_up = true;
+        closed = Closed::kBoth;
+    } else if ((events & EPOLLRDHUP) != 0 && closed == Closed::kNothing) {
+        closed = Closed::kWriting;
     }
     if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
         writable = true;
@@ -38,38 +35,39 @@ void Stream::on_ready(std::uint32_t events) {
 
 std::size_t Stream::flush() {
     std::size_t total = 0;
-    while (stage == Stage::kOpen && writable && !write_broken && !pending.empty()) {
+    while (is_open(state) && writable && !pending.empty()) {
         iovec part = pending.front();
         const sys::TransferResult sent = sys::send(fd.get(), std::span(&part, 1));
         if (sent.outcome == sys::Transfer::kBytes) {
             total += sent.bytes;
             pending.pop(sent.bytes);
+        } else if (sent.outcome == sys::Transfer::kBroken) {
+            note_end_of_output();
         } else {
-            write_broken = sent.outcome == sys::Transfer::kBroken;
             note_output_blocked();
         }
     }
-    if (write_broken) {
-        pending.clear();
-    }
-    if (stage == Stage::kOpen && peer_ended && pending.empty() && !write_shut && !write_broken) {
+    if (is_open(state) && state.receiving == stream::Receiving::kEnding && pending.empty()) {
         // Not if the program has closed both ways, or close() follows at once with the same effect.
-        if (tcp() || !(hung_up || peer_stopped)) {
+        if (tcp() || !(hung_up() || peer_stopped(state.sending))) {
             ::shutdown(fd.get(), SHUT_WR);
         }
-        write_shut = true;
+        apply(stream::Event::kDelivered);
     }
     return total;
 }
 
 std::size_t Stream::deliver(const ring::Segments& parts) {
-    if (stage != Stage::kOpen || !writable || write_broken || !pending.empty()) {
+    if (!is_open(state) || !writable || !pending.empty()) {
         return 0;
     }
     ring::Segments copy = parts;
     const sys::TransferResult sent = sys::send(fd.get(), std::span(copy.parts).first(copy.count));
+    if (sent.outcome == sys::Transfer::kBroken) {
+        note_end_of_output();
+        return 0;
+    }
     if (sent.outcome != sys::Transfer::kBytes) {
-        write_broken = sent.outcome == sys::Transfer::kBroken;
         note_output_blocked();
         return 0;
     }
@@ -87,29 +85,33 @@ std::size_t Stream::deliver(const ring::Segments& parts) {
 
 void Stream::note_output_blocked() {
     writable = false;
-    if (!output_watched && !write_broken) {
+    if (!output_watched) {
         output_watched = true;
         owner_->on_output_blocked(*this);
     }
 }
 
 void Stream::note_end_of_input() {
-    end_seen = true;
-    read_done = true;
     readable = false;
-    shutdown_wanted |= abi::kShutdownSend;
-    if (hung_up) {
-        shutdown_wanted |= abi::kShutdownReceive;
+    apply(stream::Event::kProgramEnded);
+    if (hung_up()) {
+        note_end_of_output();
     }
 }
 
+void Stream::note_end_of_output() {
+    writable = false;
+    pending.clear();
+    apply(stream::Event::kProgramStopped);
+}
+
 std::int32_t Stream::cut_off_program() const noexcept {
-    const bool told = direction == Direction::kIncoming || tcp() || write_shut || !fd.valid();
+    const bool has_all = delivered(state.receiving) && peer_ended(state.receiving);
+    const bool told = direction == Direction::kIncoming || tcp() || has_all || !fd.valid();
     return told ? 0 : sys::program_of(fd.get());
 }
 
 void Stream::discard_held() noexcept {
-    unanswered = false;
     while (held > 0) {
         const sys::TransferResult got = sys::discard(fd.get(), held);
         held -= got.outcome == sys::Transfer::kBytes ? static_cast<std::uint32_t>(got.bytes) : held;
@@ -126,7 +128,9 @@ bool Stream::stop_input() {
             return true;
         }
         if (got.outcome != sys::Transfer::kBytes) {
-            write_broken = write_broken || got.outcome == sys::Transfer::kBroken;
+            if (got.outcome == sys::Transfer::kBroken) {
+                note_end_of_output();
+            }
             note_end_of_input();
             return true;
         }

@@ -1,8 +1,6 @@
-// One stream: a local socket at our end, an id on the link. Its state and the rules that follow
-// from it; Link sends and parses the frames (link_receive.cc, link_transmit.cc). Pump thread only.
-//
-// Receive window, in bytes: recv_credit (the peer may still send) + pending.size() (waiting for the
-// local program) + consumed (delivered, credit not yet returned) == window.
+// One stream: a local socket at our end, an id on the link. What the protocol says about it is in
+// stream/ (state, credit, what to send next); this is the socket, the bytes that wait for it, and
+// what readiness has told. Link sends and parses the frames. Pump thread only.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +10,9 @@
 #include "link/events.h"
 #include "link/intrusive_list.h"
 #include "link/label.h"
+#include "stream/credit.h"
+#include "stream/outbox.h"
+#include "stream/state.h"
 #include "sys/clock.h"
 #include "sys/pollable.h"
 #include "sys/socket.h"
@@ -43,36 +44,50 @@ class StreamOwner {
 
 class Stream final : public sys::Pollable {
   public:
-    enum class Stage : std::uint8_t {
-        kRetrying,    // incoming: the target's backlog is full
-        kConnecting,  // incoming: TCP connect under way
-        kOpen,
-        kDone,  // only a frame is left to send (REFUSE, RESET or the last SHUTDOWN); the socket
-                // is closed
+    // What the local program has closed of its socket, as far as readiness has told.
+    enum class Closed : std::uint8_t {
+        kNothing,
+        kWriting,  // EPOLLRDHUP: all that it has sent is in our socket, and no edge follows
+        kBoth,     // EPOLLHUP, EPOLLERR
     };
-    // The frame, other than DATA and SHUTDOWN, that starts or ends the stream and is not sent yet.
-    enum class Notice : std::uint8_t { kNone, kOpen, kAccept, kRefuse, kReset };
 
-    Stream(StreamOwner& owner, StreamId stream_id, Direction opened, Label service_label)
-        : owner_(&owner), id(stream_id), direction(opened), label(std::move(service_label)) {}
+    Stream(StreamOwner& owner, StreamId stream_id, Direction opened, Label service_label,
+           stream::Credit initial_credit)
+        : owner_(&owner),
+          id(stream_id),
+          direction(opened),
+          state(opened == Direction::kOutgoing ? stream::kOpenedByUs : stream::kOpenedByPeer),
+          credit(initial_credit),
+          label(std::move(service_label)) {}
 
     void on_ready(std::uint32_t events) override;
     void set_owner(StreamOwner& owner) noexcept { owner_ = &owner; }
 
+    // The only way in which `state` changes. ACCEPT is queued here; a REFUSE or RESET by the
+    // caller, who knows the reason.
+    void apply(stream::Event event) noexcept {
+        const stream::Step next = stream::step(state, event);
+        state = next.state;
+        if (next.notice == stream::Notice::kAccept) {
+            outbox.accept();
+        }
+    }
+
     [[nodiscard]] bool tcp() const noexcept { return kind == sys::SocketKind::kTcp; }
+    [[nodiscard]] bool over() const noexcept { return state.phase == stream::Phase::kDone; }
+    [[nodiscard]] bool hung_up() const noexcept { return closed == Closed::kBoth; }
     // Whether bytes of the local program may go into the ring now.
     [[nodiscard]] bool can_send() const noexcept {
-        return stage == Stage::kOpen && notice == Notice::kNone && readable && !read_done &&
-               send_credit > 0 && held == 0;
+        return readable && held == 0 && outbox.data_allowed(state, credit);
     }
     // Whether a frame other than DATA is waiting to be sent.
-    [[nodiscard]] bool has_frames() const noexcept {
-        return notice != Notice::kNone || shutdown_wanted != shutdown_sent || credit_wanted;
-    }
-    // Everything that the peer sent, end-of-file included, has been passed to the local program, or
-    // the program takes no more.
-    [[nodiscard]] bool delivered() const noexcept {
-        return (peer_ended && pending.empty()) || write_broken;
+    [[nodiscard]] bool has_frames() const noexcept { return outbox.frames_due(state, credit); }
+    // Closing a UNIX socket shows the other end ECONNRESET only if bytes are left unread (unix(7)).
+    // So the first bytes of a program are sent, but left in its socket (MSG_PEEK) until the peer
+    // has answered: if the stream is refused, the program sees ECONNRESET rather than the end of an
+    // empty answer. A program that has closed both ways would not see it.
+    [[nodiscard]] bool holds_input() const noexcept {
+        return state.phase == stream::Phase::kUnanswered && !tcp() && !hung_up();
     }
 
     // Sends pending bytes to the local socket until it takes no more; then shuts it down for
@@ -80,7 +95,10 @@ class Stream final : public sys::Pollable {
     std::size_t flush();
     // Sends `parts` straight from the ring to the local socket; returns how many bytes were sent.
     std::size_t deliver(const ring::Segments& parts);
+    // End-of-file of the local program, or it is gone.
     void note_end_of_input();
+    // The local program takes no more: what waits for it is dropped.
+    void note_end_of_output();
     // The pid of the program that opened the stream, if it gets neither all bytes of the service
     // nor its end-of-file and cannot tell (see StreamClosed); else 0. While the socket is open.
     [[nodiscard]] std::int32_t cut_off_program() const noexcept;
@@ -100,49 +118,25 @@ class Stream final : public sys::Pollable {
 
   public:
     const StreamId id;
-    sys::UniqueFd fd;
+    sys::UniqueFd fd;  // closed once the stream is over
     const Direction direction;
-    Stage stage = Stage::kOpen;
-    // Frames that wait for space in the ring.
-    Notice notice = Notice::kNone;
-    std::uint8_t shutdown_wanted = 0;
-    std::uint8_t shutdown_sent = 0;
-    bool credit_wanted = false;
-
     sys::SocketKind kind = sys::SocketKind::kUnix;
-    // Closing a UNIX socket shows the other end ECONNRESET only if bytes are left unread (unix(7)).
-    // So the first bytes of a program are sent, but left in its socket (MSG_PEEK) until the peer
-    // has answered: if the stream is refused, the program sees ECONNRESET rather than the end of an
-    // empty answer.
-    bool unanswered = false;
-    bool announced =
-        false;  // StreamOpened was reported to the control plane, or is not wanted there
 
-    // Local program -> ring.
+    // The protocol's part.
+    stream::State state;
+    stream::Outbox outbox;  // frames that wait for space in the ring
+    stream::Credit credit;
+
+    // The socket's part.
+    Closed closed = Closed::kNothing;
     bool readable = false;
-    bool input_ending =
-        false;             // the other end has shut down (EPOLLRDHUP): no edge follows a short read
-    bool hung_up = false;  // the local program closed both ways
-    bool end_seen = false;   // end-of-file of the local program, or it is gone
-    bool read_done = false;  // end_seen, or the peer takes no more
-
-    // Ring -> local program.
     bool writable = false;
-    bool write_broken = false;  // the local program takes no more
-    bool peer_ended = false;    // the peer will send no more
-    bool peer_stopped = false;  // the peer will take no more
-    bool write_shut = false;    // the peer's end-of-file has been passed on
-    bool send_buffer_enlarged = false;
     bool output_watched = false;  // the socket is watched for writability
-    bool stalled = false;  // since the last credit, the local program was slower than the peer
-
-    std::uint32_t notice_reason = 0;  // abi::RefuseReason or abi::ResetReason; kOpen: the port or 0
-    std::uint32_t send_credit = 0;
-    std::uint32_t recv_credit = 0;
-    std::uint32_t consumed = 0;
+    bool send_buffer_enlarged = false;
+    // StreamOpened was reported to the control plane, or is not wanted there.
+    bool announced = false;
     std::uint32_t held = 0;  // bytes that were sent but are still in the program's socket
-    std::uint32_t window = 0;
-    ByteQueue pending;
+    ByteQueue pending;       // for the program, which was slower than the peer
 
     const Label label;
     std::unique_ptr<Connecting> connecting;  // null unless connecting

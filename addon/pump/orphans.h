@@ -28,11 +28,11 @@ class Orphans final : public link::StreamOwner {
     void sweep() {
         std::erase_if(streams_, [this](Orphan& orphan) {
             link::Stream& stream = *orphan.stream;
-            if (!stream.delivered()) {
+            if (!delivered(stream.state.receiving)) {
                 return false;
             }
-            host_.budget().release(stream.window);
-            if (stream.tcp() && !stream.end_seen) {
+            host_.budget().release(stream.credit.window());
+            if (stream.tcp() && !program_ended(stream.state.sending)) {
                 host_.linger(std::move(stream.fd), orphan.peer);
             } else {
                 host_.unwatch(stream.fd.get());

@@ -13,13 +13,14 @@ using link::ListenerId;
 namespace {
 
 StreamState state_of(const link::Stream& stream) noexcept {
-    if (stream.stage != link::Stream::Stage::kOpen) {
+    if (!is_open(stream.state)) {
         return StreamState::kConnecting;
     }
-    if (stream.read_done) {
-        return stream.peer_ended ? StreamState::kClosing : StreamState::kHalfClosedLocal;
+    const bool peer_over = peer_ended(stream.state.receiving);
+    if (stream.state.sending != stream::Sending::kOpen) {
+        return peer_over ? StreamState::kClosing : StreamState::kHalfClosedLocal;
     }
-    return stream.peer_ended ? StreamState::kHalfClosedPeer : StreamState::kOpen;
+    return peer_over ? StreamState::kHalfClosedPeer : StreamState::kOpen;
 }
 
 }  // namespace
@@ -150,7 +151,7 @@ std::vector<StreamInfo> Pump::streams() {
         std::vector<StreamInfo> result;
         for (const auto& [id, entry] : links_) {
             for (const auto& [stream_id, stream] : entry.link->streams()) {
-                if (entry.quiet || stream->stage == link::Stream::Stage::kDone) {
+                if (entry.quiet || stream->over()) {
                     continue;
                 }
                 result.push_back({id, stream_id, stream->direction, *stream->label,

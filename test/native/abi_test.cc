@@ -20,7 +20,7 @@
 namespace {
 
 using namespace xsock::abi;
-using xsock::link::kInitialWindow;
+using xsock::stream::kInitialWindow;
 
 struct Number {
     const char* name;

@@ -106,7 +106,7 @@ void services_that_nobody_listens_to() {
 // until then it counts against the budget.
 void bytes_that_a_peer_left_behind_count() {
     // Room for one stream's window, grown once.
-    Stage stage(std::size_t{2} * link::kInitialWindow);
+    Stage stage(std::size_t{2} * stream::kInitialWindow);
     const std::string path = stage.root.path + "/slow";
     std::promise<void> go;
     std::atomic<std::size_t> received{0};
@@ -121,7 +121,7 @@ void bytes_that_a_peer_left_behind_count() {
         CHECK(stage.peer->hello());
         CHECK(stage.peer->open(2, 80));
         const std::string block(1024, 'x');
-        std::size_t credit = link::kInitialWindow;
+        std::size_t credit = stream::kInitialWindow;
         const auto buffered = [&] {
             const auto streams = stage.pump->streams();
             return !streams.empty() && streams.front().buffered > 0;

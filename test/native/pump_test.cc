@@ -296,7 +296,7 @@ void close_resets_at_once() {
 
 void memory_budget() {
     // Enough for four initial windows: two streams, each with a window at both ends.
-    Bench bench(18, {100, 512 * 1024}, std::size_t{4} * link::kInitialWindow);
+    Bench bench(18, {100, 512 * 1024}, std::size_t{4} * stream::kInitialWindow);
     const Service service(bench.target, echo);
     const sys::UniqueFd first = dial(bench.path);
     char byte = 'x';

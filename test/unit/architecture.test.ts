@@ -30,7 +30,7 @@ const ADDON_LAYERS: readonly (readonly string[])[] = [
   ['sys', 'abi', 'schema'],
   ['ring', 'hypervisor'],
   ['hypervisor/loopback', 'hypervisor/self', 'hypervisor/xen'],
-  ['channel'],
+  ['channel', 'stream'],
   ['link'],
   ['pump'],
   ['vchan'],

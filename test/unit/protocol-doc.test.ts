@@ -1,6 +1,6 @@
 /**
  * docs/protocol.md has every number of the C++ headers, as the first two cells of a table's row, and every
- * text with which a link ends for a fault.
+ * text with which a link ends for a fault. Its diagrams have every transition of a stream.
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -28,6 +28,23 @@ t.test('the tables are what the compiler says', async t => {
   }
   t.same([...rows.keys()], [], 'no row without a constant behind it');
   t.match(printed, `kMaxServicesMessage ${MAX_SERVICES_MESSAGE}`);
+});
+
+t.test('the diagrams show the transitions of a stream, and no others', async t => {
+  const printed = execFileSync(file('test/native/build/plain/stream_state_test'), ['--print'], {
+    encoding: 'utf8',
+  });
+  const shown: string[] = [];
+  const doc = readFileSync(file('docs/protocol.md'), 'utf8');
+  for (const [, diagram = ''] of doc.matchAll(/```mermaid\nstateDiagram-v2\n([^`]*)```/g)) {
+    const part = /state "(\w+)"/.exec(diagram)?.[1] ?? '';
+    for (const [, from, to, events = ''] of diagram.matchAll(/^ +(\w+) --> (\w+) : (.*)$/gm)) {
+      for (const event of events.split(', ')) shown.push(`${part} ${from} ${event} ${to}`);
+    }
+  }
+  const transitions = printed.trim().split('\n');
+  t.ok(transitions.length > 30, 'the program tells its transitions');
+  t.same(shown.sort(), transitions.sort());
 });
 
 t.test('every fault of a peer has its text in the table', async t => {
