@@ -21,6 +21,7 @@
 #include "link/host.h"
 #include "link/intrusive_list.h"
 #include "link/lanes.h"
+#include "link/service_counters.h"
 #include "link/stream.h"
 
 namespace xsock::link {
@@ -67,6 +68,7 @@ class Link final : public StreamOwner {
     [[nodiscard]] hypervisor::EventChannelPort port() const noexcept { return port_; }
     [[nodiscard]] hypervisor::Doorbells& doorbells() const noexcept { return doorbells_; }
     [[nodiscard]] const LinkCounters& counters() const noexcept { return counters_; }
+    [[nodiscard]] const ServiceTally& services() const noexcept { return services_; }
     [[nodiscard]] const StreamTable& streams() const noexcept { return streams_; }
 
     // A client marks itself live, notifies the server and sends HELLO; a server sends HELLO once a
@@ -176,6 +178,7 @@ class Link final : public StreamOwner {
     const hypervisor::EventChannelPort port_;
     LinkState state_;
     LinkCounters counters_;
+    ServiceTally services_;  // of streams that have ended
 
     StreamTable streams_;
     Stream* last_stream_ = nullptr;  // of the last frame: frames of a bulk stream come in runs

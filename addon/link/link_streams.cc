@@ -235,6 +235,7 @@ void Link::update(Stream& stream) {
 void Link::finish(Stream& stream, stream::Event why, EndReason reason) {
     if (stream.announced) {
         stream.announced = false;
+        services_.add(stream.direction, *stream.label, stream.bytes_sent, stream.bytes_received);
         if (reason != EndReason::kClosed || host_.reports_streams()) {
             host_.report(StreamClosed{id_, stream.id, stream.direction, *stream.label, reason,
                                       stream.bytes_sent, stream.bytes_received,

@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "hypervisor/hypervisor.h"
 #include "link/counters.h"
 #include "link/events.h"
+#include "link/service_counters.h"
 #include "schema/schema.h"
 #include "sys/clock.h"
 
@@ -67,13 +69,14 @@ struct LinkInfo {
     std::size_t streams;
     unsigned pump;  // that runs the first lane
     link::LinkCounters counters;
+    std::vector<link::ServiceCounters> services;  // streams that are still open included
 };
 constexpr auto describe(schema::Of<LinkInfo>) {
-    return schema::object(schema::field("link", &LinkInfo::link).summed(schema::Sum::kFirst),
-                          schema::field("lanes", &LinkInfo::lanes),
-                          schema::field("streams", &LinkInfo::streams),
-                          schema::field("pump", &LinkInfo::pump).summed(schema::Sum::kFirst),
-                          schema::inlined(&LinkInfo::counters));
+    return schema::object(
+        schema::field("link", &LinkInfo::link).summed(schema::Sum::kFirst),
+        schema::field("lanes", &LinkInfo::lanes), schema::field("streams", &LinkInfo::streams),
+        schema::field("pump", &LinkInfo::pump).summed(schema::Sum::kFirst),
+        schema::inlined(&LinkInfo::counters), schema::field("services", &LinkInfo::services));
 }
 
 }  // namespace xsock::pump

@@ -23,6 +23,17 @@ StreamState state_of(const link::Stream& stream) noexcept {
     return peer_over ? StreamState::kHalfClosedPeer : StreamState::kOpen;
 }
 
+std::vector<link::ServiceCounters> services_of(const link::Link& link) {
+    link::ServiceTally tally = link.services();
+    for (const auto& [id, stream] : link.streams()) {
+        if (stream->announced) {
+            tally.add(stream->direction, *stream->label, stream->bytes_sent,
+                      stream->bytes_received);
+        }
+    }
+    return tally.list();
+}
+
 }  // namespace
 
 void Pump::close_link(LinkId id, sys::Duration drain) {
@@ -171,7 +182,8 @@ std::vector<LinkInfo> Pump::links() {
                 const bool up = entry.link->state() == link::LinkState::kUp ||
                                 entry.link->state() == link::LinkState::kDraining;
                 result.push_back({id, up ? 1U : 0U, entry.link->streams().size(),
-                                  entry.link->lanes().home, entry.link->counters()});
+                                  entry.link->lanes().home, entry.link->counters(),
+                                  services_of(*entry.link)});
             }
         }
         return result;

@@ -232,6 +232,18 @@ export interface StreamInfo {
   readonly age: number;
 }
 
+/** Of one service on one link. */
+export interface ServiceCounters {
+  /** `outgoing`: an import, opened by programs of this domain. */
+  readonly direction: StreamDirection;
+  /** Peer-controlled where outgoing. Empty: all services beyond the first 256 of that direction together. */
+  readonly service: string;
+  /** Opened since the link came up, those that are still open included; so are their bytes. */
+  readonly streams: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+}
+
 export interface LinkCounters {
   readonly link: LinkId;
   /** How many of its lanes are up. The other numbers are of all lanes together. */
@@ -252,6 +264,7 @@ export interface LinkCounters {
   readonly doorbellsReceived: number;
   /** Microseconds of the last PING's round trip, of the slowest lane; 0 before the first. */
   readonly roundTrip: number;
+  readonly services: readonly ServiceCounters[];
 }
 
 /**

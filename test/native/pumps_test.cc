@@ -2,6 +2,7 @@
 // lanes of a link end together.
 #include "pump/pumps.h"
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 
@@ -235,9 +236,45 @@ void links_have_different_pumps() {
     CHECK(links_of_pump == (std::map<unsigned, int>{{0, 2}, {1, 2}}));
 }
 
+// The sum of all lanes, with the streams that are still open.
+void services_are_counted() {
+    Pair pair;
+    const Service service(pair.high.dir + "/t", echo);
+    const auto counted = [](Domain& domain, link::Direction direction) {
+        const auto services = domain.pump->links().at(0).services;
+        return services.size() == 1 && services[0].direction == direction &&
+               services[0].service == "svc" && services[0].streams == 8 &&
+               services[0].bytes_sent == 8 && services[0].bytes_received == 8;
+    };
+    auto open = pair.answered(8);
+    CHECK(Pair::streams_by_lane(pair.low).size() == 2);
+    open.resize(4);
+    CHECK(Pair::eventually([&] { return counted(pair.low, link::Direction::kOutgoing); }));
+    CHECK(Pair::eventually([&] { return counted(pair.high, link::Direction::kIncoming); }));
+    open.clear();
+    CHECK(Pair::eventually([&] { return pair.low.pump->streams().empty(); }));
+    CHECK(counted(pair.low, link::Direction::kOutgoing));
+}
+
+// A peer may announce ever new names.
+void names_of_services_are_bounded() {
+    link::ServiceTally tally;
+    constexpr std::size_t kNames = link::ServiceTally::kMaxServices + 100;
+    for (std::size_t i = 0; i < kNames; ++i) {
+        tally.add(link::Direction::kOutgoing, "svc" + std::to_string(i), 1, 2);
+    }
+    const auto list = tally.list();
+    CHECK(list.size() == link::ServiceTally::kMaxServices + 1);
+    const auto others =
+        std::find_if(list.begin(), list.end(), [](const auto& one) { return one.service.empty(); });
+    CHECK(others != list.end() && others->streams == 100 && others->bytes_received == 200);
+}
+
 }  // namespace
 
 int main() {
+    tap::test("services are counted, over all lanes", services_are_counted);
+    tap::test("the names of services are bounded", names_of_services_are_bounded);
     tap::test("streams are distributed among lanes", streams_are_distributed);
     tap::test("one after the other they stay on the first lane",
               one_after_the_other_stays_on_the_first);

@@ -53,6 +53,9 @@ const STATUS: DaemonStatus = {
         doorbellsSent: 9,
         doorbellsReceived: 8,
         roundTrip: 45,
+        services: [
+          { direction: 'incoming', service: 'http', streams: 7, bytesSent: 1536, bytesReceived: 9 },
+        ],
       },
     },
     {
