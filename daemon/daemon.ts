@@ -22,7 +22,7 @@ import { XenstoreMarker } from './broker/xenstore-marker.js';
 import type { Config } from './config/config.js';
 import { diffConfig } from './config/diff.js';
 import type { DaemonStatus, ServiceStatus, StreamEnd, StreamStatus } from './control/model.js';
-import type { Dataplane } from './dataplane/dataplane.js';
+import type { Dataplane, DomainCheck } from './dataplane/dataplane.js';
 import type { VchanPlane } from './dataplane/vchan.js';
 import { readOwnName } from './discovery/identity.js';
 import { type PreparedRoster, Roster } from './discovery/roster.js';
@@ -92,7 +92,7 @@ export class Daemon {
       log,
       publish: () => this.#publishAgain(),
       onRestored: () => this.#onRestored(),
-      onSame: () => this.#settle(),
+      onSame: ports => this.#domainChecked({ restored: false, ports }),
     });
     this.#context = {
       self: domid,
@@ -116,7 +116,7 @@ export class Daemon {
       run: config.run,
       logs: this.#logs,
       markerPresent: () => this.#marker.isPresent(),
-      onPortsResting: () => this.#presence.look(),
+      onClosesDeferred: ports => this.#presence.closesDeferred(ports),
     });
     this.#peers = new Peers(this.#context);
     this.#router = new EventRouter({
@@ -124,7 +124,7 @@ export class Daemon {
       peers: this.#peers,
       own: () => this.#own,
       onLinkOfUnlisted: () => void this.#roster.refresh(),
-      onPortsResting: () => this.#presence.look(),
+      onClosesDeferred: ports => this.#presence.closesDeferred(ports),
       onHypervisorGone: parts.onHypervisorGone,
     });
     this.#report = new Report({
@@ -276,16 +276,16 @@ export class Daemon {
   }
 
   #onRestored(): void {
-    const { log, dataplane, onRestored } = this.#parts;
+    const { log, onRestored } = this.#parts;
     log.warn('the domain was restored: all links are re-created, their streams end');
-    dataplane.abandonHypervisor();
-    this.#vchans.abandonHypervisor();
+    this.#domainChecked({ restored: true, ports: [] });
     onRestored();
   }
 
-  #settle(): void {
-    this.#parts.dataplane.settleHypervisor();
-    this.#vchans.settleHypervisor();
+  /** Ports are numbers of the domain: each data plane closes those of its own. */
+  #domainChecked(check: DomainCheck): void {
+    this.#parts.dataplane.domainChecked(check);
+    this.#vchans.domainChecked(check);
   }
 
   /** All except the mark: see Presence. */

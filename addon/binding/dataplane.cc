@@ -74,8 +74,7 @@ class Dataplane final : public Plane<Dataplane, Pumps> {
             Call<&Pumps::ping>{"ping", {"number"}},
             Call<&Pumps::take_events, How::kEvenClosed>{"takeEvents"},
             // May come after close(): xenstore was asked before it.
-            Call<&Pumps::abandon_hypervisor, How::kEvenClosed>{"abandonHypervisor"},
-            Call<&Pumps::settle_hypervisor, How::kEvenClosed>{"settleHypervisor"},
+            Call<&Pumps::domain_checked, How::kEvenClosed>{"domainChecked", {"check"}},
         };
     }
 

@@ -37,8 +37,7 @@ class Vchan final : public Plane<Vchan, Relays> {
             Call<&Relays::terminate>{"terminate", {"relay"}},
             Call<&Relays::ping>{"ping", {"number"}},
             Call<&Relays::take_events, How::kEvenClosed>{"takeEvents"},
-            Call<&Relays::abandon_hypervisor, How::kEvenClosed>{"abandonHypervisor"},
-            Call<&Relays::settle_hypervisor, How::kEvenClosed>{"settleHypervisor"},
+            Call<&Relays::domain_checked, How::kEvenClosed>{"domainChecked", {"check"}},
         };
     }
 

@@ -2,8 +2,10 @@
 // implementations, loopback/ and xen/, which are independent of each other; test/contract/ runs on
 // both. self/ serves a domain's link with itself.
 // Threads: GrantedMemory, and the objects that it returns, may be used on any thread. Of Doorbells,
-// allocate_unbound(), bind_interdomain(), close() and deferred_closes() may be called from any
-// thread; the others belong to the pump thread, once the pump runs. Calls that allocate from the
+// allocate_unbound(), bind_interdomain(), close() and take_deferred_closes() may be called from any
+// thread, also at the same time (workers open ports, the releaser closes them); the others belong
+// to the pump thread, once the pump runs, while the former may run on other threads. An
+// implementation that keeps state for both has a lock. Calls that allocate from the
 // hypervisor or release to it may block (a loopback machine is a process, which may be stopped), so
 // the pump thread calls none of them; fd(), notify(), drain() and unmask() never block. Errors:
 // every call that can fail throws std::system_error with the errno of the hypervisor.
@@ -14,6 +16,8 @@
 #include <memory>
 #include <span>
 #include <vector>
+
+#include "schema/schema.h"
 
 namespace xsock::hypervisor {
 
@@ -69,6 +73,19 @@ class GrantedMemory {
                                              Access access, const UnmapNotify* notify) = 0;
 };
 
+// What the daemon has found out in xenstore about its domain. A domain that was restored from a
+// saved image has lost its ports: nobody may use them, nor close them.
+struct DomainCheck {
+    bool restored = false;
+    // If not restored: the ports whose close was deferred before the check began. Of
+    // one that was deferred later, the check says nothing. May name ports of other handles.
+    std::vector<EventChannelPort> ports;
+};
+constexpr auto describe(schema::Of<DomainCheck>) {
+    return schema::object(schema::field("restored", &DomainCheck::restored),
+                          schema::field("ports", &DomainCheck::ports));
+}
+
 class Doorbells {
   public:
     virtual ~Doorbells() = default;
@@ -80,14 +97,15 @@ class Doorbells {
     // Xen.
     virtual EventChannelPort bind_interdomain(DomId peer, EventChannelPort peer_port) = 0;
     // Closes a port; the peer's end goes back to unbound. Unknown ports are ignored. If that is not
-    // safe before the caller has checked that the domain was not restored, closing the port is
-    // deferred until close_deferred().
+    // safe before it has been checked that the domain was not restored, the close is deferred: the
+    // port stays bound until domain_checked() names it.
     virtual void close(EventChannelPort port) noexcept = 0;
-    // How many ports wait for close_deferred(): unused, but still bound.
-    [[nodiscard]] virtual std::size_t deferred_closes() const noexcept { return 0; }
-    // Closes deferred ports. The caller has checked, after the calls of close(), that the domain
-    // was not restored from a saved image; if it was: abandon() instead.
-    virtual void close_deferred() noexcept {}
+    // The ports whose close was deferred since the last call: each is returned once, and is to be
+    // named in a DomainCheck that begins afterwards.
+    [[nodiscard]] virtual std::vector<EventChannelPort> take_deferred_closes() { return {}; }
+    // Closes the deferred ports that the check names. If the domain was restored: no port is closed
+    // from now on and calls do nothing, except that allocating and binding throw ENODEV.
+    virtual void domain_checked(const DomainCheck& /*check*/) noexcept {}
     // Notifies the other end; does nothing if there is none (as Xen's EVTCHNOP_send).
     virtual void notify(EventChannelPort port) noexcept = 0;
     // Fills `out` with ports that were notified, each masked from now on until unmask(). Never
@@ -96,9 +114,6 @@ class Doorbells {
     // Unmasks the port. A notification that came while it was masked makes fd() readable, and a
     // later drain() returns the port.
     virtual void unmask(EventChannelPort port) noexcept = 0;
-    // The domain was restored from a saved image: its ports no longer exist. From now on calls do
-    // nothing (allocating and binding throw ENODEV), and no port is closed.
-    virtual void abandon() noexcept {}
 };
 
 // One domain's access to the hypervisor.

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
+#include "hypervisor/hypervisor.h"
 #include "link/events.h"
 #include "schema/schema.h"
 
@@ -34,10 +36,13 @@ struct EventsDropped {
 constexpr auto describe(schema::Of<EventsDropped>) {
     return schema::kind("events-dropped", schema::field("count", &EventsDropped::count));
 }
-// Ports of ended links wait to be closed by Pumps::settle_hypervisor(): see hypervisor::Doorbells.
-struct PortsResting {};
-constexpr auto describe(schema::Of<PortsResting>) {
-    return schema::kind("ports-resting");
+// Ports of ended links are unused, but not closed before it is known that the domain was not
+// restored: to be named to domain_checked(). Each is reported once.
+struct ClosesDeferred {
+    std::vector<hypervisor::EventChannelPort> ports;
+};
+constexpr auto describe(schema::Of<ClosesDeferred>) {
+    return schema::kind("closes-deferred", schema::field("ports", &ClosesDeferred::ports));
 }
 struct HypervisorGone {
     std::string detail;
@@ -56,7 +61,7 @@ constexpr auto describe(schema::Of<Alive>) {
 using Event =
     std::variant<link::LinkUp, link::LinkDown, LinkReleased, link::LinkDraining, link::LaneOffered,
                  link::Services, link::StreamOpened, link::StreamRefused, link::StreamClosed,
-                 ListenerError, EventsDropped, PortsResting, HypervisorGone, Alive>;
+                 ListenerError, EventsDropped, ClosesDeferred, HypervisorGone, Alive>;
 
 // The link that an event is about; 0: none.
 template <typename... Alternatives>

@@ -100,7 +100,6 @@ void Pump::turn() {
     serve_links();
     run_timers();
     remove_dead_links();
-    report_deferred_closes();
     orphans_.sweep();
     lingering_.sweep(now_);
     refused_.sweep(now_);
@@ -274,20 +273,14 @@ void Pump::released(LinkId id, const link::LaneRef& lane_ref, bool quiet) {
     } else if (lane_ref.number > 0) {
         coordinator_.lane_released(*lane_ref.lanes, id);
     }
-    check_deferred_closes();
+    report_deferred_closes();
 }
 
-// Wakes the pump, which reports deferred closes in each turn. Any thread.
-void Pump::check_deferred_closes() {
-    if (hypervisor_.doorbells->deferred_closes() > 0) {
-        commands_.post([] {});
-    }
-}
-
+// Any thread, after a port was closed.
 void Pump::report_deferred_closes() {
-    if (!deferred_closes_reported_ && hypervisor_.doorbells->deferred_closes() > 0) {
-        deferred_closes_reported_ = true;
-        events_.push(PortsResting{}, now_);
+    std::vector<hypervisor::EventChannelPort> ports = hypervisor_.doorbells->take_deferred_closes();
+    if (!ports.empty()) {
+        events_.push(ClosesDeferred{std::move(ports)}, sys::Clock::now());
     }
 }
 

@@ -75,12 +75,9 @@ class Pump final : public link::Host {
     void unlisten(link::ListenerId listener);
     std::vector<StreamInfo> streams();
     std::vector<LinkInfo> links();
-    // [any] The domain was restored: see hypervisor::Doorbells::abandon(). Links are then closed in
-    // the usual way.
-    void abandon_hypervisor();
-    // [any] The domain was not restored: see hypervisor::Doorbells::close_deferred(). The answer to
-    // PortsResting.
-    void settle_hypervisor();
+    // [any] See hypervisor::Doorbells::domain_checked(); the answer to ClosesDeferred. If the
+    // domain was restored, links are then closed in the usual way.
+    void domain_checked(const hypervisor::DomainCheck& check);
     // [any] As close_link() with a drain, for a lane that may have ended already.
     void drain_lane(link::LinkId link, sys::Duration drain);
     // Any thread, other pumps' included; these return at once, and the pump does it if the link
@@ -138,10 +135,9 @@ class Pump final : public link::Host {
     void serve_links();
     void enable_notifications();
     void run_timers();
-    void report_deferred_closes();
     void remove_dead_links();
     void released(link::LinkId link, const link::LaneRef& lane_ref, bool quiet);
-    void check_deferred_closes();
+    void report_deferred_closes();
     [[nodiscard]] int timeout_ms() const;
     Entry& find(link::LinkId link);
     void adopt(link::LinkId id, hypervisor::DomId peer, channel::ChannelMemory&& memory,
@@ -180,7 +176,6 @@ class Pump final : public link::Host {
     Poller poller_;
     int turns_without_kernel_ = 0;
     sys::TimePoint now_ = sys::Clock::now();
-    bool deferred_closes_reported_ = false;
     bool stopping_ = false;
     std::atomic<bool> stopped_{false};
     std::thread thread_;

@@ -49,7 +49,7 @@ Pump::Offer Pump::offer(LinkId id, hypervisor::DomId peer, std::uint16_t order,
         return {id, ring_ref, port};
     } catch (...) {
         doorbells.close(port);
-        check_deferred_closes();
+        report_deferred_closes();
         throw;
     }
 }
@@ -65,7 +65,7 @@ void Pump::connect(LinkId id, hypervisor::DomId peer, hypervisor::GrantRef ring_
             [&] { adopt(id, peer, std::move(memory), source_, port, std::move(lane_ref)); });
     } catch (...) {
         doorbells.close(port);
-        check_deferred_closes();
+        report_deferred_closes();
         throw;
     }
 }
@@ -95,17 +95,12 @@ LinkId Pump::connect_self(std::uint16_t order) {
     });
 }
 
-void Pump::abandon_hypervisor() {
+void Pump::domain_checked(const hypervisor::DomainCheck& check) {
     commands_.call([&] {
-        epoll_.remove(hypervisor_.doorbells->fd());
-        hypervisor_.doorbells->abandon();
-    });
-}
-
-void Pump::settle_hypervisor() {
-    commands_.call([&] {
-        deferred_closes_reported_ = false;
-        hypervisor_.doorbells->close_deferred();
+        if (check.restored) {
+            epoll_.remove(hypervisor_.doorbells->fd());
+        }
+        hypervisor_.doorbells->domain_checked(check);
     });
 }
 

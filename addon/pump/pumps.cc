@@ -218,15 +218,9 @@ std::vector<LinkInfo> Pumps::links() {
     return result;
 }
 
-void Pumps::abandon_hypervisor() {
+void Pumps::domain_checked(const hypervisor::DomainCheck& check) {
     for (const auto& pump : pumps_) {
-        pump->abandon_hypervisor();
-    }
-}
-
-void Pumps::settle_hypervisor() {
-    for (const auto& pump : pumps_) {
-        pump->settle_hypervisor();
+        pump->domain_checked(check);
     }
 }
 

@@ -57,8 +57,7 @@ class Pumps final : private LaneCoordinator {
     std::vector<StreamInfo> streams();
     // One for each link, the sum of its lanes.
     std::vector<LinkInfo> links();
-    void abandon_hypervisor();
-    void settle_hypervisor();
+    void domain_checked(const hypervisor::DomainCheck& check);
     // Reports Alive{number} once every pump has run a command; waits for none of them.
     void ping(std::uint32_t number);
     // In the order in which they were reported.

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
+#include "hypervisor/hypervisor.h"
 #include "schema/schema.h"
 
 namespace xsock::vchan {
@@ -49,10 +51,13 @@ struct Opened {
 constexpr auto describe(schema::Of<Opened>) {
     return schema::kind("opened", schema::field("relay", &Opened::relay));
 }
-// Ports of ended streams wait to be closed by settle_hypervisor(): see hypervisor::Doorbells.
-struct PortsResting {};
-constexpr auto describe(schema::Of<PortsResting>) {
-    return schema::kind("ports-resting");
+// Ports of ended streams are unused, but not closed before it is known that the domain was not
+// restored: to be named to domain_checked(). Each is reported once.
+struct ClosesDeferred {
+    std::vector<hypervisor::EventChannelPort> ports;
+};
+constexpr auto describe(schema::Of<ClosesDeferred>) {
+    return schema::kind("closes-deferred", schema::field("ports", &ClosesDeferred::ports));
 }
 // The stream is over. Its pages and port have been released, except a client's whose server has yet
 // to notice (Relay::leave()).
@@ -79,6 +84,6 @@ constexpr auto describe(schema::Of<Alive>) {
     return schema::kind("alive", schema::field("ping", &Alive::ping));
 }
 
-using Event = std::variant<ConnectionPending, ListenerError, Opened, PortsResting, Ended, Alive>;
+using Event = std::variant<ConnectionPending, ListenerError, Opened, ClosesDeferred, Ended, Alive>;
 
 }  // namespace xsock::vchan

@@ -60,7 +60,6 @@ void Relays::run() {
         resume_listeners();
         serve_all();
         remove_ended();
-        report_deferred_closes();
         closed_listeners_.clear();
     }
     relays_.clear();
@@ -175,6 +174,7 @@ void Relays::release(std::unique_ptr<Relay> relay, std::optional<Ended> told) {
     releaser_.add(pump::Releaser::Task([this, over = std::move(relay), told]() mutable {
         const RelayId id = over->id;
         over.reset();
+        report_deferred_closes();
         if (told) {
             report(*told);
         }
@@ -256,7 +256,7 @@ Relays::Offer Relays::serve(hypervisor::DomId peer, std::uint16_t order, sys::Ad
         });
     } catch (...) {
         doorbells.close(port);
-        commands_.post([] {});  // closing the port may be deferred
+        report_deferred_closes();
         throw;
     }
 }
@@ -281,7 +281,7 @@ RelayId Relays::connect(ListenerId listener_id, hypervisor::DomId peer,
         });
     } catch (...) {
         doorbells.close(port);
-        commands_.post([] {});  // closing the port may be deferred
+        report_deferred_closes();
         throw;
     }
 }
@@ -330,17 +330,12 @@ void Relays::terminate(RelayId relay) {
     });
 }
 
-void Relays::abandon_hypervisor() {
+void Relays::domain_checked(const hypervisor::DomainCheck& check) {
     commands_.call([&] {
-        epoll_.remove(hypervisor_.doorbells->fd());
-        hypervisor_.doorbells->abandon();
-    });
-}
-
-void Relays::settle_hypervisor() {
-    commands_.call([&] {
-        deferred_closes_reported_ = false;
-        hypervisor_.doorbells->close_deferred();
+        if (check.restored) {
+            epoll_.remove(hypervisor_.doorbells->fd());
+        }
+        hypervisor_.doorbells->domain_checked(check);
     });
 }
 
@@ -350,10 +345,11 @@ void Relays::ping(std::uint32_t number) {
     }
 }
 
+// Any thread, after a port was closed.
 void Relays::report_deferred_closes() {
-    if (!deferred_closes_reported_ && hypervisor_.doorbells->deferred_closes() > 0) {
-        deferred_closes_reported_ = true;
-        report(PortsResting{});
+    std::vector<EventChannelPort> ports = hypervisor_.doorbells->take_deferred_closes();
+    if (!ports.empty()) {
+        report(ClosesDeferred{std::move(ports)});
     }
 }
 

@@ -56,9 +56,8 @@ class Relays {
     void refuse(ListenerId listener);
     // Ends a stream now, or an offer that was not used.
     void terminate(RelayId relay);
-    // See hypervisor::Doorbells::abandon().
-    void abandon_hypervisor();
-    void settle_hypervisor();
+    // See hypervisor::Doorbells::domain_checked().
+    void domain_checked(const hypervisor::DomainCheck& check);
     // Reports Alive{number} on the relays' thread; does not wait for it.
     void ping(std::uint32_t number);
     std::vector<Event> take_events();
@@ -121,7 +120,6 @@ class Relays {
     std::vector<Event> events_;
     sys::TimePoint now_ = sys::Clock::now();
     std::uint32_t next_id_ = 1;
-    bool deferred_closes_reported_ = false;
     bool stopping_ = false;
     std::atomic<bool> stopped_{false};
     std::thread thread_;

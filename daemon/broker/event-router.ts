@@ -3,8 +3,10 @@
  * what status requests are answered from. Events arrive in portions, on the JavaScript thread, in the order in
  * which one link produced them. Their texts are the peer's: they are escaped where they are shown.
  */
+
 import { acceptFailure } from '../dataplane/accept-failure.js';
 import type { DataplaneEvent } from '../dataplane/dataplane.js';
+import type { EventChannelPort } from '../ids.js';
 import type { BrokerContext } from './context.js';
 import type { OwnExports } from './own-exports.js';
 import type { Peers } from './peers.js';
@@ -18,7 +20,7 @@ export interface EventRouterParts {
   readonly own: () => OwnExports | undefined;
   /** A link is down, and with xenstored's contents lost nobody else tells whether its domain is still there. */
   readonly onLinkOfUnlisted: () => void;
-  readonly onPortsResting: () => void;
+  readonly onClosesDeferred: (ports: readonly EventChannelPort[]) => void;
   readonly onHypervisorGone: (detail: string) => void;
 }
 
@@ -55,8 +57,8 @@ export class EventRouter {
       case 'events-dropped':
         this.#onEventsDropped(event);
         return;
-      case 'ports-resting':
-        this.#parts.onPortsResting();
+      case 'closes-deferred':
+        this.#parts.onClosesDeferred(event.ports);
         return;
       case 'hypervisor-gone':
         this.#parts.onHypervisorGone(event.detail);

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { retryDelay } from '../backoff.js';
 import { HomeWatch } from '../discovery/home-watch.js';
 import { isXsockError } from '../errors.js';
-import type { DomId } from '../ids.js';
+import type { DomId, EventChannelPort } from '../ids.js';
 import { Retry } from '../retry.js';
 import type { Xenstore } from '../xenstore/xenstore.js';
 import type { XenstoreMarker } from './xenstore-marker.js';
@@ -22,8 +22,11 @@ export interface PresenceParts {
   readonly publish: () => Promise<void>;
   /** The domain was saved and restored: everything that was opened is invalid. */
   readonly onRestored: () => void;
-  /** At the last check the domain was still the one in which everything was opened. */
-  readonly onSame: () => void;
+  /**
+   * At a check the domain was still the one in which everything was opened. `ports`: event channels whose close
+   * was deferred before it began.
+   */
+  readonly onSame: (ports: readonly EventChannelPort[]) => void;
 }
 
 export class Presence {
@@ -43,8 +46,8 @@ export class Presence {
       instance,
       log,
       onRestored: parts.onRestored,
-      onSame: () => this.#onSame(),
-      onRewritten: () => this.#onRewritten(),
+      onSame: ports => this.#onSame(ports),
+      onRewritten: ports => this.#onRewritten(ports),
     });
     this.#publishing = new Retry({
       work: () => this.#publish(),
@@ -68,8 +71,8 @@ export class Presence {
   }
 
   /** Checks whether this is still the same domain, not a restored one; see onSame and onRestored. */
-  look(): void {
-    this.#home.look();
+  closesDeferred(ports: readonly EventChannelPort[]): void {
+    this.#home.closesDeferred(ports);
   }
 
   /** Nothing is rewritten from now on. */
@@ -104,15 +107,15 @@ export class Presence {
     }
   }
 
-  #onSame(): void {
-    this.#parts.onSame();
+  #onSame(ports: readonly EventChannelPort[]): void {
+    this.#parts.onSame(ports);
     if (!this.#published) {
       void this.#publishing.run();
     }
   }
 
-  #onRewritten(): void {
-    this.#parts.onSame();
+  #onRewritten(ports: readonly EventChannelPort[]): void {
+    this.#parts.onSame(ports);
     if (this.#published) {
       this.#parts.log.warn(
         'our nodes were removed from xenstore by somebody else: they are written again',

@@ -211,8 +211,11 @@ export type NativeEvent =
   | { readonly kind: 'listener-error'; readonly listener: ListenerId; readonly detail: string }
   /** Events of streams were dropped because JavaScript did not keep up; links' events never are. */
   | { readonly kind: 'events-dropped'; readonly count: number }
-  /** Event channels of links that have ended are released once settleHypervisor() is called. */
-  | { readonly kind: 'ports-resting' }
+  /**
+   * Event channels of links that have ended stay bound until domainChecked() names them, in a check that began
+   * afterwards. Each is reported once.
+   */
+  | { readonly kind: 'closes-deferred'; readonly ports: readonly EventChannelPort[] }
   /** The hypervisor is gone (loopback process ended, or our domain was destroyed). */
   | { readonly kind: 'hypervisor-gone'; readonly detail: string }
   /** All pumps have run the ping() of that number. */
@@ -292,8 +295,7 @@ export interface NativeDataplane {
   /** Answered by an event; does not block. */
   ping(number: number): void;
   takeEvents(): NativeEvent[];
-  abandonHypervisor(): void;
-  settleHypervisor(): void;
+  domainChecked(check: DomainCheck): void;
   close(): Promise<void>;
 }
 
@@ -307,9 +309,19 @@ export interface NativeVchan {
   terminate(relay: number): void;
   ping(number: number): void;
   takeEvents(): NativeVchanEvent[];
-  abandonHypervisor(): void;
-  settleHypervisor(): void;
+  domainChecked(check: DomainCheck): void;
   close(): Promise<void>;
+}
+
+/** What a check in xenstore has found. */
+export interface DomainCheck {
+  /**
+   * The domain was restored from a saved image: its event channels are lost, and Linux does not survive that they
+   * are closed.
+   */
+  readonly restored: boolean;
+  /** If not: the ports whose close was deferred before the check began. A link may end before anybody can know. */
+  readonly ports: readonly EventChannelPort[];
 }
 
 export type VchanEndReason =
@@ -332,7 +344,7 @@ export type NativeVchanEvent =
   | { readonly kind: 'listener-error'; readonly listener: number; readonly detail: string }
   | { readonly kind: 'opened'; readonly relay: number }
   /** As the data plane's event. */
-  | { readonly kind: 'ports-resting' }
+  | { readonly kind: 'closes-deferred'; readonly ports: readonly EventChannelPort[] }
   /** Its pages and its port have been released, except a client's whose server has yet to notice. */
   | {
       readonly kind: 'ended';

@@ -8,6 +8,7 @@
 import type { DomId, EventChannelPort, GrantRef, LinkId, ListenerId } from '../ids.js';
 import type {
   DataplaneLimits,
+  DomainCheck,
   ExportEntry,
   LinkCounters,
   ListenerHandle,
@@ -20,6 +21,7 @@ import type {
 export type {
   DataplaneLimits,
   DataplaneOptions,
+  DomainCheck,
   ExportEntry,
   HypervisorChoice,
   LinkCounters,
@@ -91,15 +93,10 @@ export interface Dataplane {
   reportStreams(wanted: boolean): void;
 
   /**
-   * The domain was restored from a saved image: its event channels are lost, and Linux does not survive
-   * that they are closed. No more calls are made to the hypervisor; everything else may be closed.
+   * What a check in xenstore has found. Restored: no more calls are made to the hypervisor, and no event channel
+   * is closed; everything else may be. Otherwise it is the answer to `closes-deferred`.
    */
-  abandonHypervisor(): void;
-  /**
-   * The answer to `ports-resting`, once it is known that the domain was not restored since. A link may end
-   * before anybody can know, and Linux does not survive that a lost event channel is closed.
-   */
-  settleHypervisor(): void;
+  domainChecked(check: DomainCheck): void;
 
   /**
    * Resolves when every pump has had a turn since. Never, should one hang; rejects when they are closed.

@@ -8,6 +8,7 @@ import type {
   DataplaneEvent,
   DataplaneLimits,
   DataplaneOptions,
+  DomainCheck,
   ExportEntry,
   LinkCounters,
   ListenerHandle,
@@ -148,12 +149,8 @@ class AddonDataplane implements Dataplane {
     this.#call('report streams', native => native.reportStreams(wanted));
   }
 
-  abandonHypervisor(): void {
-    this.#native.abandonHypervisor();
-  }
-
-  settleHypervisor(): void {
-    this.#native.settleHypervisor();
+  domainChecked(check: DomainCheck): void {
+    this.#native.domainChecked(check);
   }
 
   async alive(): Promise<void> {

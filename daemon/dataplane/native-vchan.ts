@@ -1,6 +1,6 @@
 /** Raw vchan streams on the addon (addon/binding/vchan.h). */
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
-import type { HypervisorChoice, NativeVchan, Target } from './boundary.js';
+import type { DomainCheck, HypervisorChoice, NativeVchan, Target } from './boundary.js';
 import { loadNative } from './native.js';
 import { translated, translatedCall } from './native-errors.js';
 import type { VchanEvent, VchanOfferAddress, VchanPlane } from './vchan.js';
@@ -59,12 +59,8 @@ class AddonVchan implements VchanPlane {
     this.#native.terminate(relay);
   }
 
-  abandonHypervisor(): void {
-    this.#native.abandonHypervisor();
-  }
-
-  settleHypervisor(): void {
-    this.#native.settleHypervisor();
+  domainChecked(check: DomainCheck): void {
+    this.#native.domainChecked(check);
   }
 
   async alive(): Promise<void> {

@@ -4,7 +4,7 @@
  * whose clients are connected to a server in another domain, one at a time.
  */
 import type { DomId, EventChannelPort, GrantRef } from '../ids.js';
-import type { NativeVchanEvent, Target, VchanOfferAddress } from './boundary.js';
+import type { DomainCheck, NativeVchanEvent, Target, VchanOfferAddress } from './boundary.js';
 
 export type { VchanOfferAddress } from './boundary.js';
 
@@ -31,9 +31,8 @@ export interface VchanPlane {
   refuse(listener: number): void;
   /** Ends a relay now, or an offer that nobody took. */
   terminate(relay: number): void;
-  /** As Dataplane.abandonHypervisor() and settleHypervisor(). */
-  abandonHypervisor(): void;
-  settleHypervisor(): void;
+  /** As Dataplane.domainChecked(). */
+  domainChecked(check: DomainCheck): void;
   /** As Dataplane.alive(), of the thread that moves the bytes. */
   alive(): Promise<void>;
   close(): Promise<void>;

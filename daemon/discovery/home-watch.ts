@@ -11,7 +11,7 @@
 import type { Logger } from 'pino';
 import { retryDelay } from '../backoff.js';
 import { isXsockError, XsockError } from '../errors.js';
-import { type DomId, parseDomId } from '../ids.js';
+import { type DomId, type EventChannelPort, parseDomId } from '../ids.js';
 import { Retry } from '../retry.js';
 import { TokenBucket } from '../token-bucket.js';
 import { unlessAbsent } from '../xenstore/absent.js';
@@ -26,10 +26,13 @@ export interface HomeWatchParts {
   readonly log: Logger;
   /** Called once, and nothing afterwards. */
   readonly onRestored: () => void;
-  /** At the time of a check the domain was unchanged, and its home too. */
-  readonly onSame: () => void;
-  /** The domain is unchanged, but what we published is gone. */
-  readonly onRewritten: () => void;
+  /**
+   * At the time of a check the domain was unchanged, and its home too. `ports`: event channels whose close was
+   * deferred before the check began, each named once. What was deferred later may be of a restored domain.
+   */
+  readonly onSame: (ports: readonly EventChannelPort[]) => void;
+  /** The domain is unchanged, but what we published is gone. `ports` as above. */
+  readonly onRewritten: (ports: readonly EventChannelPort[]) => void;
 }
 
 /** A program that removes our nodes in a loop must not set our pace: each time costs some requests per peer. */
@@ -46,6 +49,8 @@ export class HomeWatch {
   #sets = 0;
   /** Of these, those after which the mark was seen. */
   #explained = 0;
+  /** Their close is deferred until a check that begins later. */
+  readonly #deferred: EventChannelPort[] = [];
   #later: NodeJS.Timeout | undefined;
   #over = false;
 
@@ -78,6 +83,12 @@ export class HomeWatch {
     void this.#looks.run();
   }
 
+  /** Checks now, and names these event channels if the domain is unchanged. */
+  closesDeferred(ports: readonly EventChannelPort[]): void {
+    this.#deferred.push(...ports);
+    this.look();
+  }
+
   async close(): Promise<void> {
     this.#over = true;
     clearTimeout(this.#later);
@@ -91,6 +102,7 @@ export class HomeWatch {
       return;
     }
     const { onRestored, onSame, onRewritten } = this.#parts;
+    const before = this.#deferred.length;
     let verdict: 'same' | 'restored' | 'rewritten';
     try {
       verdict = await this.#verdict();
@@ -108,11 +120,11 @@ export class HomeWatch {
       this.#over = true;
       onRestored();
     } else if (verdict === 'same') {
-      onSame();
+      onSame(this.#deferred.splice(0, before));
     } else {
       const wait = this.#pace.take();
       if (wait === 0) {
-        onRewritten();
+        onRewritten(this.#deferred.splice(0, before));
       } else {
         clearTimeout(this.#later);
         this.#later = setTimeout(() => this.look(), wait).unref();

@@ -2,10 +2,12 @@
  * All raw vchan servers and listeners of the configuration. The thread behind them is only started once there
  * is one. A reload ends what is no longer configured, and leaves alone what did not change.
  */
+
 import { join } from 'node:path';
 import type { Config, ExportConfig, VchanOffer } from '../config/config.js';
+import type { DomainCheck } from '../dataplane/dataplane.js';
 import type { VchanEvent, VchanPlane } from '../dataplane/vchan.js';
-import type { DomId } from '../ids.js';
+import type { DomId, EventChannelPort } from '../ids.js';
 import type { PeerLogs } from '../log/peer-logs.js';
 import type { Accounts } from '../service/accounts.js';
 import { vchanDirectory } from '../service/layout.js';
@@ -22,8 +24,8 @@ export interface VchansParts {
   readonly logs: PeerLogs;
   /** As XenstoreMarker.isPresent(). */
   readonly markerPresent: () => Promise<boolean>;
-  /** Event channels wait for settleHypervisor(). */
-  readonly onPortsResting: () => void;
+  /** Event channels stay bound until domainChecked() names them. */
+  readonly onClosesDeferred: (ports: readonly EventChannelPort[]) => void;
 }
 
 /** A configuration whose listeners are open, but not yet at their paths. One of the two calls has to follow. */
@@ -109,12 +111,8 @@ export class Vchans {
     await this.#plane?.alive();
   }
 
-  abandonHypervisor(): void {
-    this.#plane?.abandonHypervisor();
-  }
-
-  settleHypervisor(): void {
-    this.#plane?.settleHypervisor();
+  domainChecked(check: DomainCheck): void {
+    this.#plane?.domainChecked(check);
   }
 
   /** Resets all streams: there is no goodbye for a raw peer. */
@@ -194,8 +192,8 @@ export class Vchans {
   }
 
   #handle(event: VchanEvent): void {
-    if (event.kind === 'ports-resting') {
-      this.#parts.onPortsResting();
+    if (event.kind === 'closes-deferred') {
+      this.#parts.onClosesDeferred(event.ports);
       return;
     }
     for (const { part } of this.#clients) part.handle(event);

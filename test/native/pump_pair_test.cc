@@ -10,6 +10,7 @@
 #include <mutex>
 
 #include "domain.h"
+#include "hypervisor/deferred_closes.h"
 #include "programs.h"
 #include "tap.h"
 #include "temp_dir.h"
@@ -89,7 +90,7 @@ void bytes_cross_both_ways() {
     CHECK(good == 16);
 }
 
-// As Xen's: closing a port is deferred until close_deferred().
+// As Xen's: each close is deferred until domain_checked() names the port.
 class DeferringDoorbells final : public hypervisor::Doorbells {
   public:
     explicit DeferringDoorbells(std::unique_ptr<Doorbells> real) : real_(std::move(real)) {}
@@ -101,35 +102,29 @@ class DeferringDoorbells final : public hypervisor::Doorbells {
                                                   hypervisor::EventChannelPort port) override {
         return real_->bind_interdomain(peer, port);
     }
-    void close(hypervisor::EventChannelPort port) noexcept override {
-        const std::lock_guard lock(mutex_);
-        deferred_.push_back(port);
-    }
+    void close(hypervisor::EventChannelPort port) noexcept override { deferred_.add(port); }
     void notify(hypervisor::EventChannelPort port) noexcept override { real_->notify(port); }
     std::size_t drain(std::span<hypervisor::EventChannelPort> out) override {
         return real_->drain(out);
     }
     void unmask(hypervisor::EventChannelPort port) noexcept override { real_->unmask(port); }
-    [[nodiscard]] std::size_t deferred_closes() const noexcept override {
-        const std::lock_guard lock(mutex_);
-        return deferred_.size();
+    [[nodiscard]] std::vector<hypervisor::EventChannelPort> take_deferred_closes() override {
+        return deferred_.take();
     }
-    void close_deferred() noexcept override {
-        const std::lock_guard lock(mutex_);
-        for (const auto port : deferred_) {
+    void domain_checked(const hypervisor::DomainCheck& check) noexcept override {
+        for (const auto port : deferred_.remove(check.ports)) {
             real_->close(port);
         }
-        deferred_.clear();
     }
 
   private:
     std::unique_ptr<Doorbells> real_;
-    mutable std::mutex mutex_;  // the releaser closes ports too
-    std::vector<hypervisor::EventChannelPort> deferred_;
+    hypervisor::DeferredCloses deferred_;
 };
 
-// The pump reports deferred closes once, and again for those that come after it was answered.
-void ports_rest_until_the_domain_is_known() {
+// Each deferred close is reported once; the ports that a check names are closed, later ones are
+// not.
+void closes_wait_for_a_check_that_names_their_ports() {
     TempDir root;
     hypervisor::loopback::Machine machine{{}};
     Domain high(machine, root.path, 3);
@@ -141,22 +136,26 @@ void ports_rest_until_the_domain_is_known() {
         deferring.doorbells = std::make_unique<DeferringDoorbells>(std::move(deferring.doorbells));
         return deferring;
     };
-    std::atomic<int> told{0};
-    std::atomic<int> released{0};
+    std::mutex mutex;
+    std::vector<hypervisor::EventChannelPort> deferred;
+    std::atomic<std::size_t> told{0};
     std::atomic<pump::Pumps*> running{nullptr};
     pump::Pumps low(hypervisor_handles(1, connect), {}, [&] {
         for (const pump::Event& event : running.load()->take_events()) {
-            told += std::holds_alternative<pump::PortsResting>(event) ? 1 : 0;
-            released += std::holds_alternative<pump::LinkReleased>(event) ? 1 : 0;
+            if (const auto* closes = std::get_if<pump::ClosesDeferred>(&event)) {
+                const std::lock_guard lock(mutex);
+                deferred.insert(deferred.end(), closes->ports.begin(), closes->ports.end());
+                told += closes->ports.size();
+            }
         }
     });
     running = &low;
-    const auto until = [](const std::atomic<int>& count, int wanted) {
+    const auto wait_for = [&](std::size_t wanted) {
         const auto deadline = std::chrono::steady_clock::now() + tap::kDeadline;
-        while (count < wanted && std::chrono::steady_clock::now() < deadline) {
+        while (told < wanted && std::chrono::steady_clock::now() < deadline) {
             std::this_thread::yield();
         }
-        return count == wanted;
+        return told == wanted;
     };
     const auto ports_of_low = [&] {
         for (const auto& counts : machine.counts()) {
@@ -166,17 +165,26 @@ void ports_rest_until_the_domain_is_known() {
         }
         return std::size_t{99};
     };
-    for (int round = 1; round <= 2; ++round) {
+    const auto make_and_close_links = [&] {
         for (int i = 0; i < 3; ++i) {
             const pump::Pump::Offer offer = high.pump->offer(0, 12);
             low.close_link(low.connect(3, offer.ring_ref, offer.port), sys::Duration::zero());
         }
-        CHECK(until(released, 3 * round));
-        CHECK(until(told, round));
-        CHECK(ports_of_low() == 3);
-        low.settle_hypervisor();
-        CHECK(ports_of_low() == 0);
-    }
+    };
+    const auto take = [&] {
+        const std::lock_guard lock(mutex);
+        return hypervisor::DomainCheck{.restored = false, .ports = std::exchange(deferred, {})};
+    };
+    make_and_close_links();
+    CHECK(wait_for(3));
+    CHECK(ports_of_low() == 3);
+    const hypervisor::DomainCheck early = take();
+    make_and_close_links();  // while the check is in progress
+    CHECK(wait_for(6));
+    low.domain_checked(early);
+    CHECK(ports_of_low() == 3);
+    low.domain_checked(take());
+    CHECK(ports_of_low() == 0);
     low.stop();
 }
 
@@ -316,6 +324,6 @@ int main() {
     tap::test("a limit that is lowered refuses new streams and leaves those that are open",
               a_lowered_limit_refuses_and_no_more);
     tap::test("closing ports is deferred until the domain is known not to have been restored",
-              ports_rest_until_the_domain_is_known);
+              closes_wait_for_a_check_that_names_their_ports);
     return tap::done();
 }

@@ -6,6 +6,7 @@
 import type {
   Dataplane,
   DataplaneEvent,
+  DomainCheck,
   ExportEntry,
   LinkDownReason,
   Offer,
@@ -47,6 +48,7 @@ export class FakeDataplane implements Dataplane {
   before: (call: 'offer' | 'connect' | 'connectSelf' | 'closeLink') => void | Promise<void> = () =>
     undefined;
   readonly calls: string[] = [];
+  readonly checks: DomainCheck[] = [];
   /** Calls that replace a table or a setting. */
   readonly replacements: string[] = [];
   readonly #host: FakeHost;
@@ -137,8 +139,7 @@ export class FakeDataplane implements Dataplane {
   streams: Dataplane['streams'] = async () => [];
   counters: Dataplane['counters'] = async () => [];
   resetStream: Dataplane['resetStream'] = async () => false;
-  abandonHypervisor = (): void => void this.calls.push('abandonHypervisor');
-  settleHypervisor = (): void => void this.calls.push('settleHypervisor');
+  domainChecked = (check: DomainCheck): void => void this.checks.push(check);
   alive: Dataplane['alive'] = async () => undefined;
   setLimits = (): void => void this.replacements.push('setLimits');
   reportStreams = (): void => void this.replacements.push('reportStreams');

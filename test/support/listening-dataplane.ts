@@ -68,8 +68,7 @@ export class ListeningDataplane implements Dataplane {
   resetStream = unused;
   setLimits = unused;
   reportStreams = unused;
-  abandonHypervisor = unused;
-  settleHypervisor = unused;
+  domainChecked = unused;
   alive = unused;
 
   async close(): Promise<void> {

@@ -48,7 +48,7 @@ export function expandedTypes(
   const expand = (type: string): string =>
     normalized(type).replace(/'[^']*'|\b([A-Z]\w*)(\[\])?/g, (whole, name?: string, list = '') => {
       if (name === undefined) return whole;
-      if (branded.has(name)) return `number${list}`;
+      if (branded.has(name)) return list === '' ? 'number' : '(number)[]';
       const body = declared.get(name);
       if (body === undefined) return whole;
       return list === '' ? expand(body) : `(${expand(body)})[]`;

@@ -6,9 +6,9 @@
 
 #include <atomic>
 #include <cerrno>
-#include <mutex>
 #include <vector>
 
+#include "hypervisor/deferred_closes.h"
 #include "hypervisor/xen/device_error.h"
 #include "hypervisor/xen/library.h"
 #include "sys/error.h"
@@ -29,17 +29,12 @@ class XenDoorbells final : public Doorbells {
     XenDoorbells& operator=(const XenDoorbells&) = delete;
     // Linux (6.1, drivers/xen/evtchn.c) hits a BUG when a port that was lost in a restore is
     // closed, be it alone or with the handle. A link may end, and close its port, before the
-    // restore is noticed: so closing a port is deferred until it is known that there was none, and
-    // abandoned ports stay open.
+    // restore is noticed: so each close is deferred until it is known that there was none, and the
+    // ports of a restored domain stay open.
     ~XenDoorbells() override {
-        if (!abandoned_) {
+        if (!restored_) {
             library_.close(handle_);
         }
-    }
-    void abandon() noexcept override {
-        const std::lock_guard lock(mutex_);
-        abandoned_ = true;
-        deferred_.clear();
     }
 
     [[nodiscard]] int fd() const noexcept override { return library_.fd(handle_); }
@@ -53,32 +48,30 @@ class XenDoorbells final : public Doorbells {
         return valid(library_.bind_interdomain(handle_, peer, peer_port),
                      "evtchn bind_interdomain");
     }
-    void close(EventChannelPort port) noexcept override {
-        const std::lock_guard lock(mutex_);
-        if (!abandoned_) {
-            deferred_.push_back(port);
+    void close(EventChannelPort port) noexcept override { deferred_.add(port); }
+    [[nodiscard]] std::vector<EventChannelPort> take_deferred_closes() override {
+        return deferred_.take();
+    }
+    void domain_checked(const DomainCheck& check) noexcept override {
+        if (check.restored) {
+            restored_ = true;
         }
-    }
-    [[nodiscard]] std::size_t deferred_closes() const noexcept override {
-        const std::lock_guard lock(mutex_);
-        return deferred_.size();
-    }
-    void close_deferred() noexcept override {
-        const std::lock_guard lock(mutex_);
-        for (const EventChannelPort port : deferred_) {
+        if (restored_) {
+            return;
+        }
+        for (const EventChannelPort port : deferred_.remove(check.ports)) {
             library_.unbind(handle_, port);
         }
-        deferred_.clear();
     }
     void notify(EventChannelPort port) noexcept override {
-        if (!abandoned_) {
+        if (!restored_) {
             library_.notify(handle_, port);
         }
     }
 
     // Polls first: the device may block in read() even when it is non-blocking.
     std::size_t drain(std::span<EventChannelPort> out) override {
-        if (abandoned_) {
+        if (restored_) {
             return 0;
         }
         pollfd ready{fd(), POLLIN, 0};
@@ -98,7 +91,7 @@ class XenDoorbells final : public Doorbells {
         return static_cast<std::size_t>(got) / sizeof(EventChannelPort);
     }
     void unmask(EventChannelPort port) noexcept override {
-        if (abandoned_) {
+        if (restored_) {
             return;
         }
         [[maybe_unused]] const ssize_t written = ::write(fd(), &port, sizeof port);
@@ -106,7 +99,7 @@ class XenDoorbells final : public Doorbells {
 
   private:
     void must_be_ours() const {
-        if (abandoned_) {
+        if (restored_) {
             sys::throw_errno("event channels of a domain that was restored", ENODEV);
         }
     }
@@ -116,9 +109,8 @@ class XenDoorbells final : public Doorbells {
 
     const EventLibrary& library_;
     EvtChn* handle_;
-    mutable std::mutex mutex_;
-    std::vector<EventChannelPort> deferred_;
-    std::atomic<bool> abandoned_ = false;
+    DeferredCloses deferred_;
+    std::atomic<bool> restored_ = false;  // set by the pump thread, also read by openers of ports
 };
 
 }  // namespace

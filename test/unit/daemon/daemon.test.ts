@@ -2,15 +2,18 @@
  * Whole daemons over one real xenstored, linked by fake data planes: what each sees of the others as they
  * come, change their minds and go.
  */
+
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Config, ImportConfig } from '../../../daemon/config/config.js';
 import { IMPORT_EVERYTHING } from '../../../daemon/config/defaults.js';
-import type { DomId, LinkId } from '../../../daemon/ids.js';
+import type { DomainCheck } from '../../../daemon/dataplane/dataplane.js';
+import type { DomId, EventChannelPort, LinkId } from '../../../daemon/ids.js';
 import { parseServiceName } from '../../../daemon/text/names.js';
 import { exported, peerConfig, setUpHost } from '../../support/daemon-host.js';
 import { eventually } from '../../support/eventually.js';
+import type { FakeDataplane } from '../../support/fake-dataplane.js';
 
 t.test('two daemons find each other and show what is allowed, no more', async t => {
   const { boot } = await setUpHost(t, [0, 3]);
@@ -300,20 +303,20 @@ t.test(
 
 t.test('event channels are closed once it is known that the domain was not restored', async t => {
   const { boot } = await setUpHost(t, [0, 3]);
+  const ports = [7, 9] as EventChannelPort[];
+  const named = ({ dataplane }: { readonly dataplane: FakeDataplane }) =>
+    eventually(async () => {
+      const found = dataplane.checks.filter(check => check.ports.length > 0);
+      if (found.length === 0) throw new Error('not yet');
+      return found;
+    });
   const dom0 = await boot(0);
-  dom0.dataplane.emit({ kind: 'ports-resting' });
-  await eventually(async () => {
-    if (!dom0.dataplane.calls.includes('settleHypervisor')) throw new Error('not yet');
-  });
+  dom0.dataplane.emit({ kind: 'closes-deferred', ports });
+  t.same(await named(dom0), [{ restored: false, ports }]);
   const guest = await boot(3);
-  // What was asked when the watch was set has been answered by now.
-  await guest.until(0, 'up');
-  guest.dataplane.calls.length = 0;
-  guest.dataplane.emit({ kind: 'ports-resting' });
-  await eventually(async () => {
-    if (!guest.dataplane.calls.includes('settleHypervisor')) throw new Error('not yet');
-  });
-  t.notOk(guest.dataplane.calls.includes('abandonHypervisor'));
+  guest.dataplane.emit({ kind: 'closes-deferred', ports });
+  t.same(await named(guest), [{ restored: false, ports }]);
+  t.notOk(guest.dataplane.checks.some(({ restored }) => restored));
 });
 
 t.test('links that end before the restore is noticed close no event channel', async t => {
@@ -322,11 +325,14 @@ t.test('links that end before the restore is noticed close no event channel', as
   const guest = await boot(3);
   await guest.until(0, 'up');
   await guest.xenstore.remove('/local/domain/3/data/xsock/daemon');
-  guest.dataplane.calls.length = 0;
-  guest.dataplane.emit({ kind: 'ports-resting' });
+  guest.dataplane.emit({ kind: 'closes-deferred', ports: [7 as EventChannelPort] });
   guest.resume();
+  const isRestored = ({ restored }: DomainCheck): boolean => restored;
   await eventually(async () => {
-    if (!guest.dataplane.calls.includes('abandonHypervisor')) throw new Error('not yet');
+    if (!guest.dataplane.checks.some(isRestored)) throw new Error('not yet');
   });
-  t.notOk(guest.dataplane.calls.includes('settleHypervisor'));
+  t.same(
+    guest.dataplane.checks.flatMap(({ ports }) => ports),
+    [],
+  );
 });

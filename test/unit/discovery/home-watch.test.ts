@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { HomeWatch } from '../../../daemon/discovery/home-watch.js';
 import { XsockError } from '../../../daemon/errors.js';
-import type { DomId } from '../../../daemon/ids.js';
+import type { DomId, EventChannelPort } from '../../../daemon/ids.js';
 import type { Watch, Xenstore } from '../../../daemon/xenstore/xenstore.js';
 import { eventually } from '../../support/eventually.js';
 
@@ -58,14 +58,21 @@ function fakeHome() {
 async function watching(t: Test, { domid = 3 }: { readonly domid?: number } = {}) {
   const home = fakeHome();
   const told: string[] = [];
+  const named: (readonly EventChannelPort[])[] = [];
   const watch = new HomeWatch({
     xenstore: home.xenstore,
     domid: domid as DomId,
     instance: 'mark',
     log: pino({ level: 'silent' }),
     onRestored: () => told.push('restored'),
-    onSame: () => told.push('same'),
-    onRewritten: () => told.push('rewritten'),
+    onSame: ports => {
+      told.push('same');
+      named.push(ports);
+    },
+    onRewritten: ports => {
+      told.push('rewritten');
+      named.push(ports);
+    },
   });
   t.teardown(() => watch.close());
   await watch.start();
@@ -76,7 +83,8 @@ async function watching(t: Test, { domid = 3 }: { readonly domid?: number } = {}
     });
   if (domid === 3) await until('same', 1);
   told.length = 0;
-  return { ...home, watch, told, until };
+  named.length = 0;
+  return { ...home, watch, told, named, until };
 }
 
 t.test('watches that fire, or a check, with everything unchanged', async t => {
@@ -86,6 +94,25 @@ t.test('watches that fire, or a check, with everything unchanged', async t => {
   watch.look();
   await until('same', 2);
   t.same(new Set(told), new Set(['same']));
+});
+
+t.test('a check names the ports whose close was deferred before it began, each once', async t => {
+  const { watch, named, until, refusal, nodes } = await watching(t);
+  const [a, b, c] = [5, 6, 7] as [EventChannelPort, EventChannelPort, EventChannelPort];
+  watch.closesDeferred([a, b]);
+  // That check is under way.
+  watch.closesDeferred([c]);
+  await until('same', 2);
+  t.same(named, [[a, b], [c]]);
+  named.length = 0;
+  refusal.errno = 'ENOMEM';
+  watch.closesDeferred([a]);
+  await new Promise(setImmediate);
+  t.same(named, [], 'a check that failed names none');
+  refusal.errno = undefined;
+  nodes.delete(MARK);
+  await until('rewritten');
+  t.same(named, [[a]], 'the next one does');
 });
 
 t.test('all watches fire and the mark is lost: restored, reported once', async t => {
